@@ -1,0 +1,35 @@
+/* Quantities: a number with its unit in a file ("3.65 V", "200 Ah", "1000 ms", "-5 °C"), an integer of the
+ * base unit in memory. Parsing is exact decimal arithmetic: a value that is not a whole number of base units
+ * is an error, never rounded. The unit is required, separated by exactly one space; "30s" or "30" is refused
+ * with the spelling that would be accepted. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum quantity {
+    QUANTITY_NONE,                   /* plain count: no unit is written */
+    QUANTITY_VOLTAGE,                /* mV; V mV kV */
+    QUANTITY_CURRENT,                /* mA; A mA */
+    QUANTITY_CHARGE,                 /* mAh; Ah mAh */
+    QUANTITY_TEMPERATURE,            /* m°C; °C (also spelled degC) */
+    QUANTITY_TEMPERATURE_DIFFERENCE, /* mK; K */
+    QUANTITY_TIME,                   /* µs; us ms s min h d */
+    QUANTITY_LENGTH,                 /* µm; um mm */
+    QUANTITY_PERCENT,                /* thousandths of a percent; % */
+    QUANTITY_RATE,                   /* bit/s; bit/s kbit/s Mbit/s */
+    QUANTITY_SIZE,                   /* bytes; B KiB MiB */
+    QUANTITY_RESISTANCE,             /* mOhm; mOhm Ohm kOhm */
+    QUANTITIES
+};
+
+/* Whole text must match. Error kind AUTHOR with expected spelling; *value untouched on error. */
+bool quantity_parse(const char *text, enum quantity quantity, int64_t *value,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The shortest exact spelling in the customary unit: 3650 mV → "3.65 V", 1000000 µs → "1000 ms" is also fine
+ * as "1 s". Newly allocated; quantity_parse reads it back to the same value. */
+char *quantity_format(enum quantity quantity, int64_t value);
+/* "voltage", and for schemas the units accepted, first is customary; NULL-terminated. */
+const char *quantity_name(enum quantity quantity);
+const char *const *quantity_units(enum quantity quantity);
