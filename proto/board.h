@@ -1,0 +1,157 @@
+/* A board on its service line: the capability model over a dialect in C driven by a profile in YAML.
+ *
+ * A dialect moves blocks and performs the named procedures; everything about items, images, read-back and
+ * limits is here once. Errors: REFUSED (the board said no, reason by name), SILENT, GARBLED, CABLE, MISMATCH,
+ * RULE (packline refuses: reference dialect on a physical wire, no login), CANCELLED. */
+#pragma once
+
+#include "proto/profile.h"
+#include "station/base/secret.h"
+
+enum board_control {
+    CONTROL_RESET,
+    CONTROL_ENTER_BOOTLOADER,
+    CONTROL_SLEEP,
+    CONTROL_FACTORY_DEFAULTS,
+    CONTROL_CHARGE_FET,
+    CONTROL_DISCHARGE_FET,
+    CONTROL_CLEAR_PCB_BARCODE
+};
+
+enum board_calibration {
+    CALIBRATE_CURRENT_ZERO,
+    CALIBRATE_CURRENT_GAIN,
+    CALIBRATE_TEMPERATURE,
+    CALIBRATE_RESET
+};
+
+#define BOARD_CELLS_MAX   176
+#define BOARD_SENSORS_MAX 33
+
+struct board_identity {
+    char hardware[32], product[32], project[32];
+    char firmware[32]; /* "1.0.4" */
+    char bootloader[16];
+    uint8_t unique_id[12];
+    bool has_unique_id;
+};
+
+/* Charge is positive; an absent sensor is TELEMETRY_ABSENT. */
+#define TELEMETRY_ABSENT INT64_MIN
+struct board_telemetry {
+    unsigned cells, sensors;
+    int64_t cell_mv[BOARD_CELLS_MAX];
+    int64_t sensor_mdeg[BOARD_SENSORS_MAX];
+    int64_t ambient_mdeg, mos_mdeg;
+    int64_t pack_mv, current_ma, soc_ppc /* thousandths of a percent */, soh_ppc, full_mah, remaining_mah,
+        cycles;
+    bool charge_fet, discharge_fet, antitheft_locked, charging, discharging;
+    uint32_t protections, alarms; /* nonzero = something is active */
+    char active[256];             /* names of what is active, comma separated */
+};
+
+struct board_record {
+    uint32_t id;
+    int64_t wall_us;
+    char what[32];
+    unsigned cells;
+    int64_t pack_mv, current_ma, soc_ppc, cell_max_mv, cell_min_mv, temperature_max_mdeg;
+};
+
+struct board;
+
+struct dialect_kind {
+    const char *name;            /* "yd1363" */
+    const char *const *commands; /* names a profile may give codes to; NULL-terminated */
+    bool (*read_block)(struct board *board, const struct profile_block *block, unsigned offset,
+                       uint8_t *bytes, unsigned n, GError **error);
+    bool (*write_block)(struct board *board, const struct profile_block *block, unsigned offset,
+                        const uint8_t *bytes, unsigned n, GError **error);
+    bool (*identify)(struct board *board, struct board_identity *identity, GError **error);
+    bool (*login)(struct board *board, int level, const struct secret *password, GError **error);
+    bool (*clock_read)(struct board *board, int64_t *wall_us, GError **error);
+    bool (*clock_write)(struct board *board, int64_t wall_us, GError **error);
+    bool (*control)(struct board *board, enum board_control control, int argument, GError **error);
+    bool (*calibrate)(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
+                      GError **error);
+    bool (*antitheft_off)(struct board *board, const struct secret *code, GError **error);
+    bool (*telemetry)(struct board *board, struct board_telemetry *telemetry, GError **error);
+    bool (*history_open)(struct board *board, unsigned *count, GError **error);
+    bool (*history_next)(struct board *board, struct board_record *record, bool *end, GError **error);
+    bool (*history_close)(struct board *board, GError **error);
+    bool (*history_erase)(struct board *board, GError **error);
+    /* Which bytes of a chunk on the wire are secret (login, anti-theft code), for traces. */
+    wire_mask mask;
+};
+const struct dialect_kind *dialect_find(const char *name);
+
+struct board {
+    const struct dialect_kind *dialect;
+    const struct profile *profile; /* borrowed */
+    struct wire *wire;             /* borrowed */
+    unsigned address;
+    int level; /* login level in force; forgotten at restart */
+    uint64_t frames, frames_lost;
+    uint8_t *scratch; /* of the dialect */
+};
+
+/* allow_reference: the station's written override for reference profiles on physical wires. */
+struct board *board_open(const struct profile *profile, struct wire *wire, unsigned address,
+                         bool allow_reference, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void board_close(struct board *board);
+
+/* Each dialect operation under its own name; REFUSED "not supported" when the dialect lacks it. A retried
+ * request is only ever a repeatable one (reads, idempotent writes). */
+bool board_identify(struct board *board, struct board_identity *identity,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* One attempt: a wrong password is REFUSED and never tried again by itself. */
+bool board_login(struct board *board, int level, const struct secret *password,
+                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_control(struct board *board, enum board_control control, int argument,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* truth: mA for gain, m°C for temperature of sensor, unused otherwise. */
+bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_antitheft_off(struct board *board, const struct secret *code,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_telemetry(struct board *board, struct board_telemetry *telemetry,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Waits until the application answers identify, at most until the deadline. */
+bool board_wait_alive(struct board *board, int64_t deadline_us, struct board_identity *identity,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+bool board_read_item(struct board *board, const struct profile_item *item, struct item_value *value,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Writes and reads back; MISMATCH (names item, written, found) when the board holds something else. *found
+ * may be NULL. RULE when the item's access forbids it or no login of its level is in force. */
+bool board_write_item(struct board *board, const struct item_value *value, struct item_value *found,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Writes many, block-wise where they are neighbours (gaps are filled with the bytes just read), without
+ * read-back; callers compare with board_read_values. */
+bool board_write_values(struct board *board, const struct item_value *values, unsigned n,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads the given items block-wise into values[i] (values[i].item is given). */
+bool board_read_values(struct board *board, struct item_value *values, unsigned n,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The whole parameter image: the bytes of every block with in_image, in profile order. */
+struct board_image {
+    const struct profile *profile;
+    GPtrArray *blocks; /* GBytes*, by block order; NULL entry when not in_image */
+};
+struct board_image *board_image_read(struct board *board, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void board_image_free(struct board_image *image);
+bool board_image_get(const struct board_image *image, const struct profile_item *item,
+                     struct item_value *value);
+/* {"profile":…,"sha256":…,"blocks":{"protect":"0E74…"},"items":{"protect.cell_ov_start":"3.7 V"}}; new
+ * reference. */
+json_t *board_image_json(const struct board_image *image);
+
+/* History: newest first until the board's own end marker; a stream cut short is an error, never a short list.
+ */
+typedef bool (*board_record_sink)(void *context, const struct board_record *record, GError **error);
+bool board_history_read(struct board *board, board_record_sink sink, void *context,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_history_erase(struct board *board, GError **error) G_GNUC_WARN_UNUSED_RESULT;
