@@ -79,5 +79,9 @@ bool step_need_image(struct step_context *context, GError **error) G_GNUC_WARN_U
  */
 bool step_write_values(struct step_context *context, const struct item_value *values, unsigned n,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads the items again and compares raw; posts each under this stage; MISMATCH names the first that differs.
+ */
+bool step_compare_values(struct step_context *context, const struct item_value *values, unsigned n,
+                         const char *stage, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool step_login(struct step_context *context, int level, const char *secret,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
