@@ -27,9 +27,16 @@ enum quantity {
 /* Whole text must match. Error kind AUTHOR with expected spelling; *value untouched on error. */
 bool quantity_parse(const char *text, enum quantity quantity, int64_t *value,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* The shortest exact spelling in the customary unit: 3650 mV → "3.65 V", 1000000 µs → "1000 ms" is also fine
- * as "1 s". Newly allocated; quantity_parse reads it back to the same value. */
+/* quantity_parse with its refusal in two parts, for callers that show a hint apart: *what says what is wrong
+ * and what was expected, *hint what to write instead. Both newly allocated, only when false is returned. */
+bool quantity_read(const char *text, enum quantity quantity, int64_t *value, char **what,
+                   char **hint) G_GNUC_WARN_UNUSED_RESULT;
+/* The shortest exact spelling among the accepted units, never below 1 of a unit when a smaller one exists:
+ * 3650 mV → "3.65 V", 250000 µs → "250 ms". Newly allocated; quantity_parse reads it back to the same value.
+ */
 char *quantity_format(enum quantity quantity, int64_t value);
 /* "voltage", and for schemas the units accepted, first is customary; NULL-terminated. */
 const char *quantity_name(enum quantity quantity);
+/* An accepted spelling for messages: "3.65 V". */
+const char *quantity_example(enum quantity quantity);
 const char *const *quantity_units(enum quantity quantity);
