@@ -49,11 +49,12 @@ enum bind_type {
     BIND_FLAG,     /* bool; true | false */
     BIND_QUANTITY, /* int64_t in the base unit of .quantity; min..max unless both 0 */
     BIND_CHOICE,   /* int; one word of .choices */
-    BIND_HEX,      /* GBytes*; pairs of hex digits, blanks between pairs allowed; min..max = bytes */
+    BIND_HEX,      /* GBytes*; pairs of hex digits, blanks between pairs allowed, 0x before the first allowed;
+                      min..max = bytes */
     BIND_DATE,     /* int64_t µs UTC; YYYY-MM-DD */
-    BIND_MAP,      /* embedded struct of .child, by value at offset */
+    BIND_MAP, /* embedded struct of .child, by value at offset, which is not 0 (places are kept by address) */
     BIND_LIST,     /* GPtrArray* of structs of .child (each g_malloc'd, .child->size bytes) */
-    BIND_TEXTS,    /* GPtrArray* of char* */
+    BIND_TEXTS,    /* GPtrArray* of char*, each as BIND_TEXT with pattern; min..max = count */
     BIND_INTEGERS, /* GArray* of int64_t (BIND_ADDRESS spelling) */
     BIND_PAIRS,    /* GPtrArray* of struct bind_pair*: free keys, scalar values, resolved by the caller */
     BIND_VARIANTS, /* GPtrArray* of struct bind_variant_value*: list of maps, each chosen by its tag key */
@@ -109,9 +110,12 @@ struct bind_schema {
     const struct bind_field *fields;
 };
 
-/* Loads bytes into a new struct of the schema, or NULL with the errors in the report (also for a file whose
- * `schema:` line names another kind). The caller frees with bind_free. Values that failed are zero. */
+/* Loads bytes into a new struct of the schema, or NULL when anything is wrong, with all errors in the report
+ * (only that one error for a file whose `schema:` line names another kind). The caller frees with bind_free.
+ * Lists are never NULL. An absent map has the presets of its keys, and line 0 at its place_offset. Keys
+ * absent without a preset are zero. A report made without bytes takes these for its excerpts. */
 void *bind_load(const struct bind_schema *schema, GBytes *bytes, struct bind_report *report);
+/* NULL is nothing to free; otherwise only what bind_load gave. */
 void bind_free(const struct bind_schema *schema, void *value);
 /* Place of a field's value inside a loaded struct: the place of key within the map `value`; the map's own
  * place when the key was absent. Only during the life of the loaded root. */
@@ -121,6 +125,10 @@ char *bind_peek_schema(GBytes *bytes);
 /* Reads a file once, at most max bytes, refusing symbolic links' surprises with a clear AUTHOR error. */
 GBytes *bind_read_file(const char *path, size_t max, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Checks a table itself, for the tests of whoever writes one: offsets inside the struct and used once,
+ * presets that parse and lie in range, patterns that compile, unique keys, words and tags, a doc for each
+ * key. An error of kind INTERNAL names the key by its path. */
+bool bind_schema_check(const struct bind_schema *schema, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* JSON Schema draft-07 of a table; new reference. */
 json_t *bind_json_schema(const struct bind_schema *schema);
 /* Markdown reference page of a table. */
