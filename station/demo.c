@@ -1,0 +1,390 @@
+/* demo: a whole station in a folder of its own, real but for the board, which is packline-board in another
+ * process.
+ *
+ * The folder is made once: keys, trusted keys, secrets, a signed package of the reference firmware, the
+ * shipped recipe with its profile and layout, and a signed release of the set. Every unit gets a new virtual
+ * board. */
+#include "station/cli.h"
+
+#include "firmware/package.h"
+#include "recipes/release.h"
+#include "station/base/error.h"
+#include "station/unit.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern const struct cli_verb cli_demo_verbs[];
+
+#define DEMO_VERSION  "1.0.4"
+#define DEMO_PACKAGE  "firmware/b200lt55-" DEMO_VERSION
+#define DEMO_RECIPE   "basen-100ah-16s.yaml"
+#define DEMO_START_MS 5000
+#define DEMO_ADDRESS  0x08000000u
+#define DEMO_LINE_MAX 512
+
+struct demo {
+    const struct cli_input *input;
+    char *share;  /* recipes/, labels/ */
+    char *build;  /* this program, packline-board, reference/ */
+    char *folder; /* the demo station */
+    char *sockets;
+    bool fast, paced;
+};
+
+static char *in(const struct demo *demo, const char *name)
+{
+    return g_build_filename(demo->folder, name, NULL);
+}
+
+static bool make_folder(const struct demo *demo, const char *name, GError **error)
+{
+    g_autofree char *path = in(demo, name);
+    return g_mkdir_with_parents(path, 0700) == 0 ||
+           error_set(error, ERROR_STORAGE, "%s: %s", path, g_strerror(errno));
+}
+
+static bool write_text(const struct demo *demo, const char *name, const char *text, int mode, GError **error)
+{
+    g_autofree char *path = in(demo, name);
+    g_autoptr(GError) inner = NULL;
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                 mode, &inner))
+        return true;
+    return error_set(error, ERROR_STORAGE, "%s", inner->message);
+}
+
+static bool copy(const struct demo *demo, const char *from, const char *to, GError **error)
+{
+    g_autofree char *source = g_build_filename(demo->share, from, NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) inner = NULL;
+    if (!g_file_get_contents(source, &text, NULL, &inner))
+        return error_set(error, ERROR_AUTHOR, "%s", inner->message);
+    return write_text(demo, to, text, 0644, error);
+}
+
+static bool copy_files(const struct demo *demo, GError **error)
+{
+    return copy(demo, "recipes/" DEMO_RECIPE, DEMO_RECIPE, error) &&
+           copy(demo, "recipes/boards/basen-lt55.yaml", "boards/basen-lt55.yaml", error) &&
+           copy(demo, "labels/board-60x40.yaml", "labels/board-60x40.yaml", error);
+}
+
+static bool make_keys(const struct demo *demo, GError **error)
+{
+    static const struct {
+        const char *name;
+        unsigned role;
+    } keys[] = {{"demo-firmware", TRUST_FIRMWARE}, {"demo-release", TRUST_RELEASE}};
+    g_autofree char *folder = in(demo, "keys");
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+        g_autofree char *from = g_strdup_printf("%s/%s.pub", folder, keys[i].name);
+        g_autofree char *to = g_strdup_printf("trust/%s.pub", keys[i].name);
+        g_autofree char *text = NULL;
+        if (!trust_generate(folder, keys[i].name, keys[i].role, error) ||
+            !g_file_get_contents(from, &text, NULL, error) || !write_text(demo, to, text, 0644, error))
+            return false;
+    }
+    return true;
+}
+
+static bool make_package(const struct demo *demo, GError **error)
+{
+    static const char *const hardware[] = {"HY-PT003", NULL};
+    static const uint32_t mcu[] = {0x0413}, bootloader[] = {0x31};
+    const struct package_recipe recipe = {.product = "B200LT55",
+                                          .version = DEMO_VERSION,
+                                          .hardware = hardware,
+                                          .mcu_ids = mcu,
+                                          .mcu_count = 1,
+                                          .bootloaders = bootloader,
+                                          .bootloader_count = 1,
+                                          .sequence = 10004,
+                                          .not_before = 1577836800000000, /* 2020-01-01 */
+                                          .not_after = 4102358400000000,  /* 2099-12-31 */
+                                          .has_base = true,
+                                          .base = DEMO_ADDRESS};
+    g_autofree char *image = g_build_filename(demo->build, "reference", "reference.elf", NULL);
+    g_autofree char *out = in(demo, DEMO_PACKAGE);
+    g_autofree char *key = in(demo, "keys/demo-firmware.key");
+    return package_pack(image, &recipe, out, error) && package_sign(out, key, error);
+}
+
+static bool make_release(const struct demo *demo, GError **error)
+{
+    g_autofree char *trust_folder = in(demo, "trust");
+    g_autofree char *recipe = in(demo, DEMO_RECIPE);
+    g_autofree char *key = in(demo, "keys/demo-release.key");
+    g_autofree char *out = in(demo, "release.yaml");
+    struct trust *trust = trust_load(trust_folder, error);
+    bool ok = trust && release_make(recipe, trust, key, out, error);
+    trust_free(trust);
+    return ok;
+}
+
+/* The passwords are those of the virtual board, as the manual prints them. */
+static bool make_secrets(const struct demo *demo, GError **error)
+{
+    return write_text(demo, "secrets/basen-admin", "888888\n", 0600, error) &&
+           write_text(demo, "secrets/basen-antitheft", "654321\n", 0600, error);
+}
+
+static bool build_station(const struct demo *demo, GError **error)
+{
+    static const char *const folders[] = {"boards",  "labels",   "keys",    "trust",
+                                          "secrets", "firmware", "printed", "units"};
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
+        if (!make_folder(demo, folders[i], error))
+            return false;
+    return copy_files(demo, error) && make_keys(demo, error) && make_secrets(demo, error) &&
+           make_package(demo, error) && make_release(demo, error) &&
+           write_text(demo, "made", "1\n", 0644, error);
+}
+
+static bool write_station(const struct demo *demo, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("schema: packline/station/1\n"
+                                            "station: demo\n"
+                                            "store: store\n"
+                                            "trust: trust\n"
+                                            "secrets:\n"
+                                            "  basen-admin: secrets/basen-admin\n"
+                                            "  basen-antitheft: secrets/basen-antitheft\n"
+                                            "slots:\n"
+                                            "  - slot: A\n"
+                                            "    link: unix:%s/board.sock%s\n"
+                                            "    address: 1\n"
+                                            "    bench:\n"
+                                            "      - kind: scpi\n"
+                                            "        link: unix:%s/bench.sock\n"
+                                            "        identity: PACKLINE,VIRTUAL-BENCH\n"
+                                            "        due: 2099-12-31\n"
+                                            "printers:\n"
+                                            "  - printer: files\n"
+                                            "    link: file:printed\n"
+                                            "    dpi: 300\n",
+                                            demo->sockets, demo->paced ? "?pace" : "", demo->sockets);
+    return write_text(demo, "station.yaml", text, 0644, error);
+}
+
+/* Waits for the line that says where the board listens. */
+static bool wait_listening(int fd, GError **error)
+{
+    char line[DEMO_LINE_MAX];
+    size_t n = 0;
+    while (n < sizeof line - 1) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (poll(&ready, 1, DEMO_START_MS) <= 0 || read(fd, line + n, 1) != 1)
+            return error_set(error, ERROR_ABSENT, "the virtual board did not start");
+        n++;
+        line[n] = '\0';
+        if (strstr(line, "bench unix:") && line[n - 1] == '\n')
+            return true;
+    }
+    return error_set(error, ERROR_ABSENT, "the virtual board said: %s", line);
+}
+
+static bool start_board(const struct demo *demo, unsigned number, GPid *pid, GError **error)
+{
+    g_autofree char *program = g_build_filename(demo->build, "packline-board", NULL);
+    g_autofree char *listen = g_strdup_printf("unix:%s/board.sock", demo->sockets);
+    g_autofree char *bench = g_strdup_printf("unix:%s/bench.sock", demo->sockets);
+    g_autofree char *name = g_strdup_printf("units/board-%06u.state", number);
+    g_autofree char *state = in(demo, name);
+    g_autofree char *seed = g_strdup_printf("%u", number);
+    char *argv[40] = {program,
+                      "--family",
+                      "basen",
+                      "--listen",
+                      listen,
+                      "--bench",
+                      bench,
+                      "--state",
+                      state,
+                      "--unit-seed",
+                      seed,
+                      "--speed",
+                      demo->fast ? "fast" : "real",
+                      NULL};
+    const GPtrArray *defects = cli_all(demo->input, "defect");
+    int n = 13, fd;
+    for (guint i = 0; defects && i < defects->len && n < 37; i++) {
+        argv[n++] = "--defect";
+        argv[n++] = g_ptr_array_index(defects, i);
+    }
+    g_autoptr(GError) inner = NULL;
+    if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, pid, NULL, &fd,
+                                  NULL, &inner))
+        return error_set(error, ERROR_ABSENT, "%s", inner->message);
+    bool ok = wait_listening(fd, error);
+    close(fd);
+    return ok;
+}
+
+static void stop_board(GPid pid)
+{
+    if (pid > 0 && kill(pid, SIGTERM) == 0)
+        waitpid(pid, NULL, 0);
+}
+
+/* Boards are numbered by their state files, so a second demo takes a second board. */
+static unsigned next_number(const struct demo *demo)
+{
+    unsigned number = 1;
+    for (; number < 1000000; number++) {
+        g_autofree char *name = g_strdup_printf("units/board-%06u.state", number);
+        g_autofree char *path = in(demo, name);
+        if (!g_file_test(path, G_FILE_TEST_EXISTS))
+            break;
+    }
+    return number;
+}
+
+/* false = the person wants no more units. */
+static bool ask_scan(const struct demo *demo, char **scan)
+{
+    char line[DEMO_LINE_MAX];
+    bool ask = !cli_has(demo->input, "once") && !cli_has(demo->input, "scan") && isatty(STDIN_FILENO);
+    if (!ask)
+        return true;
+    printf("Scan the board's barcode, or press Enter for %s (q ends): ", *scan);
+    fflush(stdout);
+    if (!fgets(line, sizeof line, stdin))
+        return false;
+    g_strstrip(line);
+    if (strcmp(line, "q") == 0)
+        return false;
+    if (line[0]) {
+        g_free(*scan);
+        *scan = g_strdup(line);
+    }
+    return true;
+}
+
+static int provision(const struct demo *demo, unsigned number, const char *scan, GError **error)
+{
+    GPid pid = 0;
+    g_autofree char *station = in(demo, "station.yaml");
+    g_autofree char *release = in(demo, "release.yaml");
+    g_autoptr(config_auto) config = config_open(station, error);
+    if (!config)
+        return -1;
+    g_autofree char *folder = config_path(config, config->store);
+    g_autoptr(store_auto) store = store_open(folder, config->station, tick_real(), error);
+    if (!store)
+        return -1;
+    struct screen *screen = screen_new(demo->input->json);
+    int code = -1;
+    if (start_board(demo, number, &pid, error)) {
+        const struct unit_request request = {.recipe = release,
+                                             .scan = scan,
+                                             .operator_name = "demo",
+                                             .assume_yes = true,
+                                             .tick = tick_real()};
+        code = unit_run(config, store, &request, screen, error);
+    }
+    stop_board(pid);
+    screen_free(screen);
+    return code;
+}
+
+static int one_unit(const struct demo *demo, bool *again)
+{
+    GError *error = NULL;
+    unsigned number = next_number(demo);
+    g_autofree char *scan = cli_has(demo->input, "scan") ? g_strdup(cli_get(demo->input, "scan"))
+                                                         : g_strdup_printf("BSN%08u", number);
+    *again = ask_scan(demo, &scan);
+    if (!*again)
+        return 0;
+    int code = provision(demo, number, scan, &error);
+    return code < 0 ? cli_fail(demo->input, error) : code;
+}
+
+static bool prepare(struct demo *demo, GError **error)
+{
+    g_autofree char *made = in(demo, "made");
+    g_autofree char *release = in(demo, "release.yaml");
+    demo->sockets = g_dir_make_tmp("packline-XXXXXX", NULL);
+    if (!demo->sockets)
+        return error_set(error, ERROR_STORAGE, "no temporary folder: %s", g_strerror(errno));
+    if (!make_folder(demo, ".", error))
+        return false;
+    if (!g_file_test(made, G_FILE_TEST_EXISTS)) {
+        if (!cli_has(demo->input, "json"))
+            fprintf(stderr, "Making a demo station in %s\n", demo->folder);
+        if (!build_station(demo, error))
+            return false;
+    }
+    return write_station(demo, error);
+}
+
+static void clean_up(struct demo *demo)
+{
+    static const char *const names[] = {"board.sock", "bench.sock"};
+    for (gsize i = 0; demo->sockets && i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(demo->sockets, names[i], NULL);
+        unlink(path);
+    }
+    if (demo->sockets)
+        rmdir(demo->sockets);
+    g_free(demo->sockets);
+    g_free(demo->share);
+    g_free(demo->build);
+    g_free(demo->folder);
+}
+
+static int demo_verb(const struct cli_input *input)
+{
+    GError *error = NULL;
+    g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+    struct demo demo = {.input = input};
+    const char *share = g_getenv("PACKLINE_SHARE");
+    demo.build = g_path_get_dirname(program ? program : "./packline");
+    demo.share = g_strdup(share ? share : PACKLINE_SHARE);
+    demo.folder =
+        cli_has(input, "folder") ? g_strdup(cli_get(input, "folder")) : g_build_filename("var", "demo", NULL);
+    demo.fast = cli_has(input, "speed") && strcmp(cli_get(input, "speed"), "fast") == 0;
+    demo.paced = !demo.fast || cli_has(input, "pace");
+    int code = 0;
+    if (!prepare(&demo, &error)) {
+        code = cli_fail(input, error);
+    } else {
+        bool again = true, more = !cli_has(input, "once") && !cli_has(input, "scan") && isatty(STDIN_FILENO);
+        do {
+            int unit = one_unit(&demo, &again);
+            code = again ? unit : code;
+        } while (more && again);
+    }
+    clean_up(&demo);
+    return code;
+}
+
+static const struct cli_option demo_options[] = {
+    {"once", 0, NULL, false, "exactly one unit, nothing is asked"},
+    {"folder", 0, "FOLDER", false, "where the demo station lives; default var/demo"},
+    {"speed", 0, "SPEED", false,
+     "real (default) or fast: the board's own waiting times divided by 100, no line pacing"},
+    {"pace", 0, NULL, false, "keep the line's bit times with --speed fast too"},
+    {"scan", 0, "TEXT", false, "the barcode to scan; default is the next free number"},
+    {"defect", 0, "NAME", true, "give the virtual board a defect (packline-board --list-defects)"},
+    {NULL},
+};
+
+const struct cli_verb cli_demo_verbs[] = {
+    {.name = "demo",
+     .arguments = "",
+     .summary = "provision a virtual board from scan to label",
+     .text = "Makes a station in a folder of its own, starts a virtual board, and provisions it with "
+             "everything real on "
+             "the station's side. Run it again for the next board.",
+     .options = demo_options,
+     .run = demo_verb},
+    {NULL},
+};

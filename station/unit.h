@@ -1,0 +1,21 @@
+/* One unit, from scan to label: plan, journal, engine, press. What `run` and `demo` do. */
+#pragma once
+
+#include "station/config.h"
+#include "station/screen.h"
+#include "station/store/store.h"
+
+struct unit_request {
+    const char *recipe; /* a release file (production) or a recipe file (trial) */
+    const char *slot;   /* NULL = the first */
+    const char *scan;
+    const char *operator_name; /* NULL = "" */
+    bool assume_yes;           /* confirmations are answered yes, on record */
+    struct cancel *cancel;     /* may be NULL */
+    struct tick *tick;
+};
+
+/* Runs one unit against an open store, showing it on the screen. Returns the process exit code; every refusal
+ * before a board is touched is an error instead (returns -1 with *error). */
+int unit_run(const struct config *config, struct store *store, const struct unit_request *request,
+             struct screen *screen, GError **error);
