@@ -297,7 +297,9 @@ static int provision(const struct demo *demo, unsigned number, const char *scan,
 static int one_unit(const struct demo *demo, bool *again)
 {
     GError *error = NULL;
-    unsigned number = next_number(demo);
+    unsigned number = cli_has(demo->input, "board")
+                          ? (unsigned)g_ascii_strtoull(cli_get(demo->input, "board"), NULL, 10)
+                          : next_number(demo);
     g_autofree char *scan = cli_has(demo->input, "scan") ? g_strdup(cli_get(demo->input, "scan"))
                                                          : g_strdup_printf("BSN%08u", number);
     *again = ask_scan(demo, &scan);
@@ -372,7 +374,8 @@ static const struct cli_option demo_options[] = {
     {"speed", 0, "SPEED", false,
      "real (default) or fast: the board's own waiting times divided by 100, no line pacing"},
     {"pace", 0, NULL, false, "keep the line's bit times with --speed fast too"},
-    {"scan", 0, "TEXT", false, "the barcode to scan; default is the next free number"},
+    {"scan", 0, "TEXT", false, "the barcode to scan; default is BSN and the board's number"},
+    {"board", 0, "N", false, "put this virtual board into the slot again instead of a new one"},
     {"defect", 0, "NAME", true, "give the virtual board a defect (packline-board --list-defects)"},
     {NULL},
 };

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# One serial number, one board, for ever.
+source "$SOURCE/tests/bad/lib.bash"
+station_make
+
+say "a serial number that is on another board"
+board_start 1
+unit BSN90000001
+expect 7 'BSN90000001'
+say "a board that already passed"
+unit BSN00000001
+expect 0 'PASS BSN00000001'
+unit BSN00000001
+expect 7
+unit BSN00000002
+expect 7
+[ "$(verdict_of BSN00000001)" = PASS ] || die "the PASS of BSN00000001 is gone"
+
+say "a board that carries a foreign serial number"
+board_start 2 foreign-sn
+unit BSN00000003
+expect 7 'already carries'
+
+say "wrong hardware in the slot: nothing is erased"
+board_start 3 wrong-hardware
+unit BSN00000004
+expect 7 'hardware'
+grep -q 'erase' "$work/out" && die "a wrong board was erased"
+say "wrong MCU"
+board_start 4 wrong-mcu
+unit BSN00000005
+expect 7 'MCU id'
+say "swapped while flashing"
+board_start 5 swapped-while-flashing
+unit BSN00000006
+expect 7 'swapped'
+say "another unique id after the reset"
+board_start 6 uid-after-reset
+unit BSN00000007
+expect 7 'swapped'
+say "wrong password: one try"
+board_start 7 wrong-password
+unit BSN00000008 --json
+expect 1 'permission|password'
+[ "$(grep -c '"verb":"login"' "$work/out")" -le 3 ] || die "login was tried again"
+
+say "a number that was only reserved goes to the same board again"
+board_start 3
+unit BSN00000004
+expect 0 'PASS BSN00000004'
+audit
