@@ -9,6 +9,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define TRUST_SIGNED_MAX (1024 * 1024) /* bytes under one signature */
+
 enum trust_role { TRUST_FIRMWARE = 1, TRUST_RELEASE = 2 };
 
 struct trust;
