@@ -7,6 +7,7 @@ struct bind_cursor bind_cursor_start(GBytes *bytes)
     static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark is no character of the text */
     gsize size = 0;
     const char *data = g_bytes_get_data(bytes, &size);
+    data = data ? data : ""; /* an empty GBytes has none, and libyaml asserts that there is some */
     struct bind_cursor cursor = {data, data + size, {1, 1}, 0};
     if (size >= 3 && memcmp(data, mark, 3) == 0)
         cursor.at += 3;

@@ -31,6 +31,8 @@ struct reader {
     unsigned depth, events, documents;
     struct bind_node *root;
     GArray *quoted;           /* struct span of each quoted scalar */
+    struct bind_node *folded; /* the last scalar, when it runs over several lines, and its last line */
+    unsigned folded_line;
     struct bind_place syntax; /* of libyaml's own error; line 0 = none */
     char *syntax_text;
     bool stopped;
@@ -185,6 +187,8 @@ static void read_scalar(struct reader *reader, const yaml_event_t *event)
         node->bad = true;
     }
     node->text = node->bad ? g_strdup("") : g_strndup(text, length);
+    reader->folded = event->end_mark.line > event->start_mark.line ? node : NULL;
+    reader->folded_line = (unsigned)event->end_mark.line + 1;
     place_node(reader, node);
     finish_key(reader, node);
 }
@@ -275,6 +279,10 @@ static void keep_syntax_error(struct reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     reader->syntax = place_of(parser->problem_mark);
+    /* "3 V\n  name: ab": the wrong indentation made one scalar of a value and the next key; one complaint is
+     * enough. */
+    if (reader->folded && reader->folded_line == reader->syntax.line)
+        reader->folded->bad = true;
     if (parser->context)
         reader->syntax_text =
             g_strdup_printf("%s (%s that starts at %zu:%zu)", parser->problem, parser->context,

@@ -258,7 +258,7 @@ static const char *unit_reason(const struct scale *scale, const char *rest, cons
     if (!*unit)
         return "has no unit";
     if (unit_index(scale, unit) < 0)
-        return "has another unit";
+        return "has an unknown unit";
     return *rest == ' ' ? "has more than one space before the unit" : "has no space before the unit";
 }
 

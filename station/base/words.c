@@ -73,12 +73,13 @@ static bool begins(const char *a, const char *b)
 
 const char *words_nearest(const char *typed, const char *const *words)
 {
+    static const size_t letters_needed[EDITS_MAX + 1] = {0, 2, 5};
     const char *best = NULL;
     unsigned least = G_MAXUINT;
     for (; *words; words++) {
         unsigned edits = distance(typed, *words);
-        /* Two edits turn any two-letter word into any other, so short words must share something. */
-        if (edits > EDITS_MAX || edits >= MAX(strlen(typed), strlen(*words)))
+        /* Two edits make "time" of "name", so short words get fewer. */
+        if (edits > EDITS_MAX || MAX(strlen(typed), strlen(*words)) < letters_needed[edits])
             edits = begins(typed, *words) ? EDITS_MAX + 1 : G_MAXUINT;
         if (edits < least) {
             least = edits;
