@@ -35,7 +35,8 @@ unsigned bind_report_errors(const struct bind_report *report);
 unsigned bind_report_warnings(const struct bind_report *report);
 /* Compiler style: "path:line:column: error: text (hint)" + source line + caret, sorted by place. */
 char *bind_report_text(const struct bind_report *report);
-/* Array of {file,line,column,severity,message,hint}. New reference. */
+/* Array of {file,line,column,severity,message,hint}; hint may be null; a last one at line 0 says how many
+ * more there were. New reference. */
 json_t *bind_report_json(const struct bind_report *report);
 /* Error of kind AUTHOR holding bind_report_text; returns true when there is no error in the report. */
 bool bind_report_check(const struct bind_report *report, GError **error);

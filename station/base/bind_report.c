@@ -165,7 +165,8 @@ static void append_excerpt(const struct bind_report *report, struct bind_place p
     }
     if (more && c != '\n')
         excerpt_character(line, caret, 0x2026, false);
-    g_string_append_printf(out, "%s\n%s^\n", line->str, caret->str);
+    if (line->len > 2) /* a caret under an empty line points at nothing */
+        g_string_append_printf(out, "%s\n%s^\n", line->str, caret->str);
 }
 
 char *bind_report_text(const struct bind_report *report)
@@ -201,6 +202,13 @@ json_t *bind_report_json(const struct bind_report *report)
                                                (int)entry->place.line, "column", (int)entry->place.column,
                                                "severity", severity(entry), "message", entry->message, "hint",
                                                entry->hint));
+    }
+    unsigned all = report->errors + report->warnings;
+    if (all > list->len) {
+        g_autofree char *more = g_strdup_printf("%u more, not shown", all - list->len);
+        json_array_append_new(array, json_pack("{s:s, s:i, s:i, s:s, s:s, s:n}", "file", path, "line", 0,
+                                               "column", 0, "severity", report->errors ? "error" : "warning",
+                                               "message", more, "hint"));
     }
     return array;
 }
