@@ -71,6 +71,13 @@ static bool segment_take(struct image_parse *parse, uint32_t header, GError **er
                                  "segment of %u bytes at file offset 0x%X; expected it inside the file of %u "
                                  "bytes: cut off?",
                                  in_file, offset, parse->size);
+    if (offset < ELF_HEADER)
+        return image_parse_error(
+            parse, header, error,
+            "segment loads the ELF header itself to 0x%08X; expected code and data only: "
+            "name the program headers in the linker script, or convert the file with "
+            "objcopy -O ihex",
+            address);
     if (in_memory < in_file)
         return image_parse_error(
             parse, header, error,

@@ -87,6 +87,7 @@ static void test_elf_bad(void)
         {28, 65, 4, "fw: offset 0x1C: 3 program headers at file offset 0x41"},
         {HEADER + 4, 0xFFFFFFFF, 4, "fw: offset 0x34: segment of 4 bytes at file offset 0xFFFFFFFF"},
         {HEADER + 4, 153, 4, "fw: offset 0x34: segment of 4 bytes at file offset 0x99"},
+        {HEADER + 4, 0, 4, "fw: offset 0x34: segment loads the ELF header itself to 0x08000004"},
         {HEADER + 16, 0xFFFFFFFF, 4, "fw: offset 0x34: segment of 4294967295 bytes"},
         {HEADER + 20, 3, 4, "fw: offset 0x34: segment of 4 bytes in the file has 3 in memory"},
         {HEADER + 12, 0xFFFFFFFD, 4, "fw: offset 0x34: 4 bytes at 0xFFFFFFFD end beyond 32 bits"},

@@ -108,7 +108,7 @@ static void check_refused(const struct fixture *f, const struct trust *trust, en
 /* Replaces a part of the manifest and signs it again, as a careless maker would. */
 static void edit(const struct fixture *f, const char *from, const char *to)
 {
-    g_autofree char *text = get(f, PACKAGE_MANIFEST), *path = in(f->out, PACKAGE_MANIFEST);
+    g_autofree char *text = get(f, PACKAGE_MANIFEST);
     g_assert_nonnull(strstr(text, from));
     g_auto(GStrv) parts = g_strsplit(text, from, 2);
     g_autofree char *edited = g_strjoinv(to, parts);
