@@ -15,12 +15,6 @@
 #define CELL_MV_DIGITS 5u
 #define MODE_OUTPUT    1u
 
-/* VERSION, PRODUCT and HARDWARE come from the Makefile. */
-__attribute__((section(".descriptor"), used)) const struct descriptor descriptor = {
-    .magic = DESCRIPTOR_MAGIC, .version = VERSION, .product = PRODUCT, .hardware = HARDWARE};
-_Static_assert(sizeof descriptor == 64, "the descriptor has 64 bytes");
-_Static_assert(sizeof VERSION <= 16 && sizeof PRODUCT <= 16 && sizeof HARDWARE <= 16, "text too long");
-
 static volatile uint32_t now_ms;
 
 void program_tick(void)
