@@ -36,11 +36,12 @@ enum profile_pad { PAD_NUL, PAD_SPACE };
 
 struct profile_block {
     struct bind_place place;
-    char *name;         /* "protect" */
-    int64_t number;     /* as the dialect addresses it */
-    int64_t size;       /* bytes */
-    char *read_command; /* name in commands; NULL = the dialect's plain block read */
-    bool in_image;      /* part of the parameter image that is read and kept before the first write */
+    char *name;          /* "protect" */
+    int64_t number;      /* as the dialect addresses it */
+    int64_t size;        /* bytes */
+    char *read_command;  /* name in commands; NULL = the dialect's plain block read */
+    int64_t read_number; /* what read_command takes, e.g. a module */
+    bool in_image;       /* part of the parameter image that is read and kept before the first write */
     int evidence;
     char *source;
 };

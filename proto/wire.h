@@ -55,7 +55,7 @@ struct wire {
     struct cancel *cancel; /* borrowed, may be NULL */
     struct wire *under;    /* of a decorator; owned */
     struct wire_line line; /* as last set and read back */
-    int64_t limit_us; /* no wait goes past this instant; TICK_NEVER unless a caller sets it */
+    int64_t limit_us;      /* no wait goes past this instant; TICK_NEVER unless a caller sets it */
     uint64_t bytes_sent, bytes_received;
     char *url;
 };

@@ -95,7 +95,6 @@ struct recipe_limit {
 };
 struct recipe_measure {
     struct recipe_common common;
-    int64_t samples;
     GPtrArray *limits; /* struct recipe_limit* */
 };
 /* What a measure step may read, one visible table: name, quantity, meaning. */

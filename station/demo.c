@@ -198,7 +198,7 @@ static bool start_board(const struct demo *demo, unsigned number, GPid *pid, GEr
     g_autofree char *name = g_strdup_printf("units/board-%06u.state", number);
     g_autofree char *state = in(demo, name);
     g_autofree char *seed = g_strdup_printf("%u", number);
-    char *argv[40] = {program,
+    const char *argv[40] = {program,
                       "--family",
                       "basen",
                       "--listen",
@@ -219,7 +219,7 @@ static bool start_board(const struct demo *demo, unsigned number, GPid *pid, GEr
         argv[n++] = g_ptr_array_index(defects, i);
     }
     g_autoptr(GError) inner = NULL;
-    if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, pid, NULL, &fd,
+    if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, pid, NULL, &fd,
                                   NULL, &inner))
         return error_set(error, ERROR_ABSENT, "%s", inner->message);
     bool ok = wait_listening(fd, error);

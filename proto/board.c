@@ -1,0 +1,385 @@
+#include "proto/board.h"
+
+#include "station/base/error.h"
+
+#include <string.h>
+
+#define ALIVE_POLL_MS 100
+#define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
+
+extern const struct dialect_kind dialect_yd1363;
+
+/* The visible table. */
+static const struct dialect_kind *const dialects[] = {&dialect_yd1363};
+
+const struct dialect_kind *dialect_find(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(dialects); i++)
+        if (strcmp(dialects[i]->name, name) == 0)
+            return dialects[i];
+    return NULL;
+}
+
+struct board *board_open(const struct profile *profile, struct wire *wire, unsigned address,
+                         bool allow_reference, GError **error)
+{
+    const struct dialect_kind *dialect = dialect_find(profile->dialect);
+    if (!dialect) {
+        error_set(error, ERROR_AUTHOR, "there is no dialect '%s'", profile->dialect);
+        return NULL;
+    }
+    if (profile->has_reference && !allow_reference && wire_is_physical(wire->url)) {
+        error_set(error, ERROR_RULE,
+                  "profile '%s' is a reference dialect, not the vendor's protocol: it may not go onto a "
+                  "physical wire "
+                  "without the station's override",
+                  profile->profile);
+        return NULL;
+    }
+    struct board *board = g_new0(struct board, 1);
+    board->dialect = dialect;
+    board->profile = profile;
+    board->wire = wire;
+    board->address = address;
+    wire_set_mask(wire, dialect->mask, NULL);
+    return board;
+}
+
+void board_close(struct board *board)
+{
+    g_free(board);
+}
+
+static bool unsupported(const struct board *board, const char *what, GError **error)
+{
+    return error_set(error, ERROR_REFUSED, "%s is not supported by dialect '%s'", what, board->dialect->name);
+}
+
+bool board_identify(struct board *board, struct board_identity *identity, GError **error)
+{
+    return board->dialect->identify ? board->dialect->identify(board, identity, error)
+                                    : unsupported(board, "identify", error);
+}
+
+bool board_login(struct board *board, int level, const struct secret *password, GError **error)
+{
+    if (!board->dialect->login)
+        return unsupported(board, "login", error);
+    if (!board->dialect->login(board, level, password, error))
+        return false;
+    board->level = level;
+    return true;
+}
+
+bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
+{
+    return board->dialect->clock_read ? board->dialect->clock_read(board, wall_us, error)
+                                      : unsupported(board, "reading the clock", error);
+}
+
+bool board_clock_write(struct board *board, int64_t wall_us, GError **error)
+{
+    return board->dialect->clock_write ? board->dialect->clock_write(board, wall_us, error)
+                                       : unsupported(board, "setting the clock", error);
+}
+
+bool board_control(struct board *board, enum board_control control, int argument, GError **error)
+{
+    return board->dialect->control ? board->dialect->control(board, control, argument, error)
+                                   : unsupported(board, "control", error);
+}
+
+bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
+                     GError **error)
+{
+    return board->dialect->calibrate ? board->dialect->calibrate(board, what, sensor, truth, error)
+                                     : unsupported(board, "calibration", error);
+}
+
+bool board_antitheft_off(struct board *board, const struct secret *code, GError **error)
+{
+    return board->dialect->antitheft_off ? board->dialect->antitheft_off(board, code, error)
+                                         : unsupported(board, "anti-theft", error);
+}
+
+bool board_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error)
+{
+    return board->dialect->telemetry ? board->dialect->telemetry(board, telemetry, error)
+                                     : unsupported(board, "telemetry", error);
+}
+
+bool board_wait_alive(struct board *board, int64_t deadline_us, struct board_identity *identity,
+                      GError **error)
+{
+    struct tick *tick = board->wire->tick;
+    while (true) {
+        g_autoptr(GError) silent = NULL;
+        if (board_identify(board, identity, &silent))
+            return true;
+        if (!error_rule(silent)->retry || tick_now(tick) >= deadline_us) {
+            g_propagate_prefixed_error(error, g_steal_pointer(&silent), "the application did not start: ");
+            return false;
+        }
+        if (!wire_pause_ms(board->wire, ALIVE_POLL_MS, error))
+            return false;
+    }
+}
+
+bool board_read_item(struct board *board, const struct profile_item *item, struct item_value *value,
+                     GError **error)
+{
+    *value = (struct item_value){.item = item};
+    return board_read_values(board, value, 1, error);
+}
+
+static bool may_write(const struct board *board, const struct profile_item *item, GError **error)
+{
+    if (item->access == ACCESS_READ_ONLY || item->access == ACCESS_NEVER)
+        return error_set(error, ERROR_RULE, "'%s' must not be written", item->key);
+    if (item->level > board->level)
+        return error_set(error, ERROR_RULE, "'%s' needs an administrator login first", item->key);
+    return true;
+}
+
+bool board_write_item(struct board *board, const struct item_value *value, struct item_value *found,
+                      GError **error)
+{
+    struct item_value read;
+    if (!board_write_values(board, value, 1, error) || !board_read_item(board, value->item, &read, error))
+        return false;
+    if (found)
+        *found = read;
+    bool text = value->item->type == ITEM_TEXT || value->item->type == ITEM_BYTES;
+    if (text ? strcmp(read.text, value->text) == 0 : read.raw == value->raw)
+        return true;
+    g_autofree char *written = profile_value_format(value);
+    g_autofree char *held = profile_value_format(&read);
+    return error_set(error, ERROR_MISMATCH, "%s was written as %s but reads %s", value->item->key, written,
+                     held);
+}
+
+/* The stretch of one block that a set of values touches. */
+struct stretch {
+    const struct profile_block *block;
+    unsigned first, end;
+};
+
+static bool stretch_of(const struct profile_block *block, const struct item_value *values, unsigned n,
+                       struct stretch *stretch)
+{
+    *stretch = (struct stretch){block, UINT_MAX, 0};
+    for (unsigned i = 0; i < n; i++) {
+        const struct profile_item *item = values[i].item;
+        if (item->in != block)
+            continue;
+        stretch->first = MIN(stretch->first, (unsigned)item->offset);
+        stretch->end = MAX(stretch->end, (unsigned)item->offset + item->width);
+    }
+    return stretch->end > 0;
+}
+
+bool board_read_values(struct board *board, struct item_value *values, unsigned n, GError **error)
+{
+    for (guint b = 0; b < board->profile->blocks->len; b++) {
+        const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
+        struct stretch s;
+        if (!stretch_of(block, values, n, &s))
+            continue;
+        g_autofree uint8_t *bytes = g_malloc(s.end - s.first);
+        if (!board->dialect->read_block(board, block, s.first, bytes, s.end - s.first, error)) {
+            g_prefix_error(error, "reading block '%s': ", block->name);
+            return false;
+        }
+        for (unsigned i = 0; i < n; i++)
+            if (values[i].item->in == block)
+                profile_value_decode(values[i].item, bytes + values[i].item->offset - s.first, &values[i]);
+    }
+    return true;
+}
+
+static bool covers(const struct stretch *s, const struct item_value *values, unsigned n)
+{
+    unsigned bytes = 0;
+    for (unsigned i = 0; i < n; i++)
+        if (values[i].item->in == s->block)
+            bytes += values[i].item->width;
+    return bytes == s->end - s->first;
+}
+
+static bool write_stretch(struct board *board, const struct stretch *s, const struct item_value *values,
+                          unsigned n, GError **error)
+{
+    unsigned size = s->end - s->first;
+    g_autofree uint8_t *bytes = g_malloc0(size);
+    for (unsigned i = 0; i < n; i++)
+        if (values[i].item->in == s->block)
+            profile_value_encode(&values[i], bytes + values[i].item->offset - s->first);
+    if (board->dialect->write_block(board, s->block, s->first, bytes, size, error))
+        return true;
+    g_prefix_error(error, "writing block '%s': ", s->block->name);
+    return false;
+}
+
+/* Neighbours go in one write. Items with gaps between them go in runs, so that bytes nobody named stay
+ * untouched. */
+static bool write_runs(struct board *board, const struct profile_block *block,
+                       const struct item_value *values, unsigned n, GError **error)
+{
+    unsigned at = 0;
+    while (at < block->size) {
+        struct stretch run = {block, 0, 0};
+        bool grown = true;
+        g_autoptr(GArray) members = g_array_new(FALSE, FALSE, sizeof(struct item_value));
+        unsigned next = UINT_MAX;
+        for (unsigned i = 0; i < n; i++)
+            if (values[i].item->in == block && (unsigned)values[i].item->offset >= at)
+                next = MIN(next, (unsigned)values[i].item->offset);
+        if (next == UINT_MAX)
+            return true;
+        run.first = run.end = next;
+        while (grown) {
+            grown = false;
+            for (unsigned i = 0; i < n; i++)
+                if (values[i].item->in == block && (unsigned)values[i].item->offset == run.end) {
+                    g_array_append_val(members, values[i]);
+                    run.end += values[i].item->width;
+                    grown = true;
+                    break;
+                }
+        }
+        if (!write_stretch(board, &run, (const struct item_value *)(const void *)members->data, members->len,
+                           error))
+            return false;
+        at = run.end;
+    }
+    return true;
+}
+
+bool board_write_values(struct board *board, const struct item_value *values, unsigned n, GError **error)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (!may_write(board, values[i].item, error))
+            return false;
+    for (guint b = 0; b < board->profile->blocks->len; b++) {
+        const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
+        struct stretch s;
+        if (!stretch_of(block, values, n, &s))
+            continue;
+        if (!(covers(&s, values, n) ? write_stretch(board, &s, values, n, error)
+                                    : write_runs(board, block, values, n, error)))
+            return false;
+    }
+    return true;
+}
+
+struct board_image *board_image_read(struct board *board, GError **error)
+{
+    struct board_image *image = g_new0(struct board_image, 1);
+    image->profile = board->profile;
+    image->blocks = g_ptr_array_new();
+    for (guint b = 0; b < board->profile->blocks->len; b++) {
+        const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
+        GBytes *kept = NULL;
+        if (block->in_image) {
+            g_autofree uint8_t *bytes = g_malloc((gsize)block->size);
+            if (!board->dialect->read_block(board, block, 0, bytes, (unsigned)block->size, error)) {
+                g_prefix_error(error, "reading block '%s': ", block->name);
+                board_image_free(image);
+                return NULL;
+            }
+            kept = g_bytes_new(bytes, (gsize)block->size);
+        }
+        g_ptr_array_add(image->blocks, kept);
+    }
+    return image;
+}
+
+void board_image_free(struct board_image *image)
+{
+    if (!image)
+        return;
+    for (guint i = 0; i < image->blocks->len; i++)
+        if (g_ptr_array_index(image->blocks, i))
+            g_bytes_unref(g_ptr_array_index(image->blocks, i));
+    g_ptr_array_unref(image->blocks);
+    g_free(image);
+}
+
+bool board_image_get(const struct board_image *image, const struct profile_item *item,
+                     struct item_value *value)
+{
+    for (guint b = 0; b < image->blocks->len; b++) {
+        GBytes *bytes = g_ptr_array_index(image->blocks, b);
+        if (g_ptr_array_index(image->profile->blocks, b) != item->in || !bytes)
+            continue;
+        const uint8_t *data = g_bytes_get_data(bytes, NULL);
+        profile_value_decode(item, data + item->offset, value);
+        return true;
+    }
+    return false;
+}
+
+json_t *board_image_json(const struct board_image *image)
+{
+    json_t *blocks = json_object(), *items = json_object();
+    for (guint b = 0; b < image->blocks->len; b++) {
+        const struct profile_block *block = g_ptr_array_index(image->profile->blocks, b);
+        GBytes *bytes = g_ptr_array_index(image->blocks, b);
+        if (!bytes)
+            continue;
+        gsize n;
+        const uint8_t *data = g_bytes_get_data(bytes, &n);
+        g_autoptr(GString) hex = g_string_sized_new(2 * n);
+        for (gsize i = 0; i < n; i++)
+            g_string_append_printf(hex, "%02X", data[i]);
+        json_object_set_new(blocks, block->name, json_string(hex->str));
+    }
+    for (guint i = 0; i < image->profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(image->profile->items, i);
+        struct item_value value;
+        if (!board_image_get(image, item, &value))
+            continue;
+        g_autofree char *text = profile_value_format(&value);
+        json_object_set_new(items, item->key, json_string(text));
+    }
+    return json_pack("{s:s,s:s,s:o,s:o}", "profile", image->profile->profile, "sha256",
+                     image->profile->sha256, "blocks", blocks, "items", items);
+}
+
+static bool read_records(struct board *board, unsigned count, board_record_sink sink, void *context,
+                         GError **error)
+{
+    for (unsigned i = 0; i < HISTORY_MAX; i++) {
+        struct board_record record = {0};
+        bool end = false;
+        if (!board->dialect->history_next(board, &record, &end, error)) {
+            g_prefix_error(error, "after %u of %u records: ", i, count);
+            return false;
+        }
+        if (end)
+            return i == count ||
+                   error_set(error, ERROR_GARBLED, "the board announced %u records and sent %u", count, i);
+        if (!sink(context, &record, error))
+            return false;
+    }
+    return error_set(error, ERROR_GARBLED, "more than %d records without an end marker", HISTORY_MAX);
+}
+
+bool board_history_read(struct board *board, board_record_sink sink, void *context, GError **error)
+{
+    unsigned count;
+    if (!board->dialect->history_open)
+        return unsupported(board, "history", error);
+    if (!board->dialect->history_open(board, &count, error))
+        return false;
+    bool ok = read_records(board, count, sink, context, error);
+    g_autoptr(GError) ignored = NULL; /* the reading counts, not the closing */
+    (void)!board->dialect->history_close(board, &ignored);
+    return ok;
+}
+
+bool board_history_erase(struct board *board, GError **error)
+{
+    return board->dialect->history_erase ? board->dialect->history_erase(board, error)
+                                         : unsupported(board, "erasing the history", error);
+}

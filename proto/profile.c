@@ -1,0 +1,501 @@
+#include "proto/profile.h"
+
+#include "firmware/trust.h"
+#include "proto/board.h"
+#include "station/base/error.h"
+
+#include <string.h>
+
+static const struct bind_choice evidences[] = {
+    {"vendor-public", EVIDENCE_VENDOR_PUBLIC, "published by the vendor"},
+    {"vendor-confidential", EVIDENCE_VENDOR_CONFIDENTIAL, "given by the vendor under contract"},
+    {"measured", EVIDENCE_MEASURED, "seen on a real board"},
+    {"relative-public", EVIDENCE_RELATIVE_PUBLIC, "published for a close relative of this board"},
+    {"reference", EVIDENCE_REFERENCE, "packline's own, no vendor's protocol"},
+    {NULL}};
+
+const char *profile_evidence_name(enum profile_evidence evidence)
+{
+    return evidences[evidence].word;
+}
+
+static const struct bind_choice accesses[] = {
+    {"read-only", ACCESS_READ_ONLY, "the board alone changes it"},
+    {"service", ACCESS_SERVICE, "a recipe may write it"},
+    {"engineering", ACCESS_ENGINEERING, "only an engineer may write it"},
+    {"never", ACCESS_NEVER, "must not be written"},
+    {NULL}};
+static const struct bind_choice types[] = {
+    {"u8", ITEM_U8, "unsigned 8 bit"},          {"u16", ITEM_U16, "unsigned 16 bit"},
+    {"i16", ITEM_I16, "signed 16 bit"},         {"u32", ITEM_U32, "unsigned 32 bit"},
+    {"i32", ITEM_I32, "signed 32 bit"},         {"i8", ITEM_I8, "signed 8 bit"},
+    {"flag", ITEM_FLAG, "one byte, 0 or 1"},    {"text", ITEM_TEXT, "characters"},
+    {"bytes", ITEM_BYTES, "raw bytes, as hex"}, {NULL}};
+static const struct bind_choice pads[] = {
+    {"nul", PAD_NUL, "filled with 00H"}, {"space", PAD_SPACE, "filled with blanks"}, {NULL}};
+static const struct bind_choice quantities[] = {
+    {"count", QUANTITY_NONE, "plain number"},
+    {"voltage", QUANTITY_VOLTAGE, "mV"},
+    {"current", QUANTITY_CURRENT, "mA"},
+    {"charge", QUANTITY_CHARGE, "mAh"},
+    {"temperature", QUANTITY_TEMPERATURE, "m°C"},
+    {"temperature-difference", QUANTITY_TEMPERATURE_DIFFERENCE, "mK"},
+    {"time", QUANTITY_TIME, "µs"},
+    {"percent", QUANTITY_PERCENT, "thousandths of a percent"},
+    {NULL}};
+static const struct bind_choice level_words[] = {
+    {"operator", 0, "no login"}, {"administrator", 1, "after a login"}, {NULL}};
+static const struct bind_choice checks[] = {
+    {"greater", CHECK_GREATER, "left is greater than right"},
+    {"not-less", CHECK_NOT_LESS, "left is not less than right"},
+    {"equal", CHECK_EQUAL, "left equals right after unit conversion"},
+    {"sum", CHECK_SUM, "the parts add up to left"},
+    {"pack-upper", CHECK_PACK_UPPER, "left (pack) is at most cells × right (cell)"},
+    {"pack-lower", CHECK_PACK_LOWER, "left (pack) is at least cells × right (cell)"},
+    {NULL}};
+static const struct bind_choice ways[] = {
+    {"command", ENTRY_COMMAND, "a service command of the running application"},
+    {"modem-lines", ENTRY_MODEM_LINES, "DTR on the boot pin, RTS on reset"},
+    {"prompt", ENTRY_PROMPT, "the operator does it"},
+    {NULL}};
+
+#define F(type_, key_, kind, ...)                                                                            \
+    {                                                                                                        \
+        .key = #key_, .type = kind, .offset = offsetof(struct type_, key_), __VA_ARGS__                      \
+    }
+#define EVIDENCE(type_)                                                                                      \
+    F(type_, evidence, BIND_CHOICE, .choices = evidences, .required = true, .doc = "How it is known.")
+#define SOURCE(type_)                                                                                        \
+    F(type_, source, BIND_TEXT, .doc = "Where it is written: manual and section, or document.")
+
+static const struct bind_field block_fields[] = {
+    F(profile_block, name, BIND_TEXT, .required = true, .pattern = "[a-z0-9_]+", .doc = "Name of the block."),
+    F(profile_block, number, BIND_ADDRESS, .required = true, .max = 0xffff,
+      .doc = "As the dialect addresses it."),
+    F(profile_block, size, BIND_INTEGER, .required = true, .min = 1, .max = 1024, .doc = "Bytes."),
+    F(profile_block, read_command, BIND_TEXT,
+      .doc = "Command that reads it whole; without it the plain block read."),
+    F(profile_block, read_number, BIND_ADDRESS, .preset = "0", .max = 0xffff,
+      .doc = "Number that read_command takes, e.g. a module."),
+    F(profile_block, in_image, BIND_FLAG, .preset = "false",
+      .doc = "Part of the parameter image that is read and kept before the first write."),
+    EVIDENCE(profile_block),
+    SOURCE(profile_block),
+    {NULL}};
+static const struct bind_schema block_schema = {.name = "block",
+                                                .doc = "A run of bytes on the board.",
+                                                .size = sizeof(struct profile_block),
+                                                .fields = block_fields};
+
+static const struct bind_field command_fields[] = {
+    F(profile_command, name, BIND_TEXT, .required = true, .doc = "One of the dialect's names."),
+    F(profile_command, code, BIND_ADDRESS, .required = true, .max = 0xffff, .doc = "Command code."),
+    F(profile_command, info, BIND_HEX, .max = 64, .doc = "Fixed bytes in front of the arguments."),
+    EVIDENCE(profile_command),
+    SOURCE(profile_command),
+    {NULL}};
+static const struct bind_schema command_schema = {.name = "command",
+                                                  .doc = "A command of the dialect and its code.",
+                                                  .size = sizeof(struct profile_command),
+                                                  .fields = command_fields};
+
+static const struct bind_field item_fields[] = {
+    F(profile_item, key, BIND_TEXT, .required = true, .pattern = "[a-z0-9_]+(\\.[a-z0-9_]+)+",
+      .doc = "Namespaced key."),
+    F(profile_item, name, BIND_TEXT, .required = true, .doc = "As the manual prints it."),
+    F(profile_item, title, BIND_TEXT, .doc = "The standard term."),
+    F(profile_item, block, BIND_TEXT, .required = true, .doc = "Block it lies in."),
+    F(profile_item, offset, BIND_INTEGER, .required = true, .max = 1023, .doc = "Byte offset in the block."),
+    F(profile_item, type, BIND_CHOICE, .required = true, .choices = types,
+      .doc = "Type on the wire, big-endian."),
+    F(profile_item, quantity, BIND_CHOICE, .choices = quantities, .preset = "count",
+      .doc = "What it measures."),
+    {.key = "step",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile_item, step_text),
+     .doc = "Value of one raw unit, e.g. 10 mV."},
+    {.key = "preset",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile_item, preset_text),
+     .doc = "Printed default."},
+    {.key = "min",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile_item, min_text),
+     .doc = "Smallest value."},
+    {.key = "max",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile_item, max_text),
+     .doc = "Largest value."},
+    F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
+    F(profile_item, length, BIND_INTEGER, .min = 1, .max = 64, .doc = "Bytes of a text or of bytes."),
+    F(profile_item, pad, BIND_CHOICE, .choices = pads, .preset = "nul", .doc = "What fills a short text."),
+    F(profile_item, access, BIND_CHOICE, .choices = accesses, .preset = "service",
+      .doc = "Who may write it."),
+    F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
+      .doc = "Login it needs to be written."),
+    F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
+    F(profile_item, evidence, BIND_CHOICE, .choices = evidences, .preset = "reference",
+      .doc = "How it is known."),
+    SOURCE(profile_item),
+    F(profile_item, note, BIND_TEXT, .doc = "A quirk worth knowing."),
+    {NULL}};
+static const struct bind_schema item_schema = {.name = "item",
+                                               .doc = "One value on the board.",
+                                               .size = sizeof(struct profile_item),
+                                               .fields = item_fields};
+
+static const struct bind_field rule_fields[] = {
+    F(profile_rule, name, BIND_TEXT, .required = true, .pattern = "[a-z0-9_-]+",
+      .doc = "What a waiver names."),
+    F(profile_rule, check, BIND_CHOICE, .required = true, .choices = checks, .doc = "What must hold."),
+    F(profile_rule, left, BIND_TEXT, .required = true, .doc = "Item key."),
+    F(profile_rule, right, BIND_TEXT, .doc = "Item key."),
+    F(profile_rule, parts, BIND_TEXTS, .max = 8, .doc = "Item keys that add up to left."),
+    F(profile_rule, cells, BIND_TEXT, .doc = "Key of the cell count, for the pack checks."),
+    F(profile_rule, tolerance, BIND_QUANTITY, .quantity = QUANTITY_PERCENT, .max = 100000,
+      .doc = "How far the pack limit may lie on the safe side; absent = any distance."),
+    F(profile_rule, waivable, BIND_FLAG, .preset = "false", .doc = "A recipe may waive it with a reason."),
+    F(profile_rule, because, BIND_TEXT, .doc = "One sentence why."),
+    {NULL}};
+static const struct bind_schema rule_schema = {.name = "rule",
+                                               .doc = "What must hold between values.",
+                                               .size = sizeof(struct profile_rule),
+                                               .fields = rule_fields};
+
+static const struct bind_field entry_fields[] = {
+    F(profile_entry, way, BIND_CHOICE, .required = true, .choices = ways,
+      .doc = "How the bootloader is entered."),
+    F(profile_entry, prompt, BIND_TEXT, .doc = "What the operator is told."),
+    F(profile_entry, settle, BIND_QUANTITY, .quantity = QUANTITY_TIME, .preset = "100 ms", .min = 1,
+      .max = 60000000, .doc = "Wait until the bootloader listens."),
+    {NULL}};
+static const struct bind_schema entry_schema = {.name = "entry",
+                                                .doc = "A way into the bootloader.",
+                                                .size = sizeof(struct profile_entry),
+                                                .fields = entry_fields};
+
+#define US(type_, key_, preset_, sentence)                                                                   \
+    F(type_, key_, BIND_QUANTITY, .quantity = QUANTITY_TIME, .min = 1, .max = 600000000, .preset = preset_,  \
+      .doc = sentence)
+static const struct bind_field firmware_fields[] = {
+    F(profile_firmware, loader, BIND_TEXT, .required = true, .doc = "Loader, e.g. an3155."),
+    {.key = "line",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile_firmware, line_text),
+     .required = true,
+     .doc = "Line of the bootloader, e.g. 115200-8E1."},
+    F(profile_firmware, entries, BIND_LIST, .required = true, .min = 1, .max = 4, .child = &entry_schema,
+      .doc = "Ways in, tried in order."),
+    F(profile_firmware, flash_address, BIND_ADDRESS, .required = true, .max = 0xffffffff,
+      .doc = "First flash address."),
+    F(profile_firmware, flash_size, BIND_ADDRESS, .required = true, .min = 1, .max = 0x1000000,
+      .doc = "Bytes of flash."),
+    F(profile_firmware, page_size, BIND_ADDRESS, .required = true, .min = 64, .max = 0x40000,
+      .doc = "Bytes of one erase page."),
+    F(profile_firmware, protect_size, BIND_ADDRESS, .preset = "0", .max = 0x1000000,
+      .doc = "Bytes at the start that are never erased."),
+    F(profile_firmware, unique_id_address, BIND_ADDRESS, .preset = "0", .max = 0xffffffff,
+      .doc = "Address of the 96-bit unique id; 0 = none."),
+    US(profile_firmware, erase_page_max, "400 ms", "Longest page erase."),
+    US(profile_firmware, program_block_max, "500 ms", "Longest write of one block."),
+    US(profile_firmware, mass_erase_max, "30 s", "Longest mass erase."),
+    US(profile_firmware, start_max, "10 s", "Longest start until the application answers."),
+    {NULL}};
+static const struct bind_schema firmware_schema = {.name = "firmware",
+                                                   .doc = "Flash and bootloader.",
+                                                   .size = sizeof(struct profile_firmware),
+                                                   .fields = firmware_fields};
+
+static const struct bind_field profile_fields[] = {
+    F(profile, schema, BIND_TEXT, .required = true, .doc = "`packline/profile/1`."),
+    F(profile, profile, BIND_TEXT, .required = true, .pattern = "[a-z0-9-]+", .doc = "Name of the profile."),
+    F(profile, family, BIND_TEXT, .required = true, .doc = "Family it belongs to."),
+    F(profile, dialect, BIND_TEXT, .required = true, .doc = "Dialect it speaks."),
+    F(profile, title, BIND_TEXT, .required = true, .doc = "What people see."),
+    F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
+    F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry."),
+    {.key = "line",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile, line_text),
+     .required = true,
+     .doc = "Service line, e.g. 9600-8N1."},
+    F(profile, address, BIND_INTEGER, .preset = "1", .max = 255,
+      .doc = "Bus address when the station names none."),
+    US(profile, reply_max, "500 ms", "Longest wait for an answer."),
+    US(profile, gap_min, "1 ms", "Pause between exchanges."),
+    F(profile, retries, BIND_INTEGER, .preset = "2", .max = 5,
+      .doc = "Further tries of a repeatable request."),
+    F(profile, parameter_version, BIND_ADDRESS, .preset = "0", .max = 0xffff,
+      .doc = "Parameter version it was written for."),
+    F(profile, parameter_version_item, BIND_TEXT, .doc = "Item that holds it; a difference is a warning."),
+    F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
+    F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
+    F(profile, charge_sign, BIND_INTEGER, .preset = "1", .min = -1, .max = 1,
+      .doc = "1: charge is positive on the wire; -1: negative."),
+    F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &block_schema,
+      .doc = "Runs of bytes."),
+    F(profile, commands, BIND_LIST, .max = 64, .child = &command_schema, .doc = "Commands and their codes."),
+    F(profile, items, BIND_LIST, .required = true, .min = 1, .max = 500, .child = &item_schema,
+      .doc = "Values."),
+    F(profile, rules, BIND_LIST, .max = 200, .child = &rule_schema, .doc = "Rules between values."),
+    F(profile, firmware, BIND_MAP, .child = &firmware_schema, .doc = "Flash and bootloader."),
+    {NULL}};
+const struct bind_schema profile_schema = {
+    .name = "packline/profile/1",
+    .doc = "A board profile: blocks, items, commands, flash and rules of a board model.",
+    .size = sizeof(struct profile),
+    .fields = profile_fields};
+
+struct check {
+    struct profile *profile;
+    struct bind_report *report;
+};
+
+static void wrong(const struct check *c, const void *map, const char *key, const char *hint,
+                  const char *format, ...) G_GNUC_PRINTF(5, 6);
+
+static void wrong(const struct check *c, const void *map, const char *key, const char *hint,
+                  const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    bind_report_error(c->report, bind_place_of(c->profile, map, key), hint, "%s", text);
+}
+
+static unsigned width_of(const struct profile_item *item)
+{
+    switch ((enum profile_type)item->type) {
+    case ITEM_U16:
+    case ITEM_I16:
+        return 2;
+    case ITEM_U32:
+    case ITEM_I32:
+        return 4;
+    case ITEM_TEXT:
+    case ITEM_BYTES:
+        return (unsigned)item->length;
+    default:
+        return 1;
+    }
+}
+
+static bool is_text(const struct profile_item *item)
+{
+    return item->type == ITEM_TEXT || item->type == ITEM_BYTES;
+}
+
+static void read_text(const struct check *c, const struct profile_item *item, const char *key,
+                      const char *text, int64_t *value)
+{
+    g_autofree char *what = NULL, *hint = NULL;
+    if (!quantity_read(text, (enum quantity)item->quantity, value, &what, &hint))
+        wrong(c, item, key, hint, "%s", what);
+}
+
+static void resolve_numbers(const struct check *c, struct profile_item *item)
+{
+    item->step = 1;
+    if (item->step_text)
+        read_text(c, item, "step", item->step_text, &item->step);
+    if (item->step <= 0) {
+        wrong(c, item, "step", NULL, "a step is greater than zero");
+        item->step = 1;
+    }
+    item->has_range = item->min_text && item->max_text;
+    if (!item->min_text != !item->max_text)
+        wrong(c, item, item->min_text ? "min" : "max", NULL, "'%s' needs both min and max", item->key);
+    if (item->min_text)
+        read_text(c, item, "min", item->min_text, &item->min);
+    if (item->max_text)
+        read_text(c, item, "max", item->max_text, &item->max);
+    if (item->has_range && item->min > item->max)
+        wrong(c, item, "min", NULL, "min is above max");
+}
+
+static void check_preset(const struct check *c, struct profile_item *item)
+{
+    struct item_value value;
+    g_autoptr(GError) error = NULL;
+    if (!item->preset_text)
+        return;
+    if (!profile_value_parse(item, item->preset_text, &value, &error))
+        wrong(c, item, "preset", NULL, "%s", error->message);
+    item->has_preset = true;
+    item->preset = value.value;
+}
+
+static void resolve_item(const struct check *c, struct profile_item *item)
+{
+    item->in = profile_block_find(c->profile, item->block);
+    if (is_text(item) && item->length == 0)
+        wrong(c, item, "type", "add `length:`", "'%s' is a text without a length", item->key);
+    if (!is_text(item) && item->length)
+        wrong(c, item, "length", NULL, "only text and bytes have a length");
+    item->width = width_of(item);
+    if (!item->in)
+        wrong(c, item, "block", NULL, "no block '%s'", item->block);
+    else if (item->offset + item->width > item->in->size)
+        wrong(c, item, "offset", NULL, "'%s' ends behind its block of %" G_GINT64_FORMAT " bytes", item->key,
+              item->in->size);
+    if (!is_text(item))
+        resolve_numbers(c, item);
+    check_preset(c, item);
+}
+
+static void check_overlap(const struct check *c, const struct profile_item *a, const struct profile_item *b)
+{
+    if (strcmp(a->key, b->key) == 0)
+        wrong(c, b, "key", NULL, "item '%s' is described twice", b->key);
+    else if (a->in && a->in == b->in && a->offset < b->offset + b->width && b->offset < a->offset + a->width)
+        wrong(c, b, "offset", NULL, "'%s' overlaps '%s'", b->key, a->key);
+}
+
+static void check_key(const struct check *c, const void *map, const char *field, const char *key)
+{
+    if (!key || profile_item_find(c->profile, key))
+        return;
+    const char *near = profile_item_suggest(c->profile, key);
+    g_autofree char *hint = near ? g_strdup_printf("did you mean '%s'?", near) : NULL;
+    wrong(c, map, field, hint, "no item '%s'", key);
+}
+
+static void check_rule(const struct check *c, const struct profile_rule *rule)
+{
+    bool pack = rule->check == CHECK_PACK_UPPER || rule->check == CHECK_PACK_LOWER;
+    check_key(c, rule, "left", rule->left);
+    check_key(c, rule, "right", rule->right);
+    check_key(c, rule, "cells", rule->cells);
+    for (guint i = 0; i < rule->parts->len; i++)
+        check_key(c, rule, "parts", g_ptr_array_index(rule->parts, i));
+    if (rule->check == CHECK_SUM ? rule->parts->len == 0 : !rule->right)
+        wrong(c, rule, "check", NULL,
+              rule->check == CHECK_SUM ? "a sum needs `parts:`" : "this check needs `right:`");
+    if (pack && !rule->cells)
+        wrong(c, rule, "check", NULL, "a pack check needs `cells:`");
+}
+
+static void check_commands(const struct check *c, const struct dialect_kind *dialect)
+{
+    for (guint i = 0; i < c->profile->commands->len; i++) {
+        const struct profile_command *command = g_ptr_array_index(c->profile->commands, i);
+        bool known = false;
+        for (unsigned k = 0; dialect->commands[k]; k++)
+            known |= strcmp(dialect->commands[k], command->name) == 0;
+        if (!known)
+            wrong(c, command, "name", NULL, "dialect '%s' has no command '%s'", dialect->name, command->name);
+        if (profile_command_find(c->profile, command->name) != command)
+            wrong(c, command, "name", NULL, "command '%s' is named twice", command->name);
+        c->profile->has_reference |= command->evidence == EVIDENCE_REFERENCE;
+    }
+}
+
+static void check_blocks(const struct check *c)
+{
+    for (guint i = 0; i < c->profile->blocks->len; i++) {
+        const struct profile_block *block = g_ptr_array_index(c->profile->blocks, i);
+        if (profile_block_find(c->profile, block->name) != block)
+            wrong(c, block, "name", NULL, "block '%s' is named twice", block->name);
+        if (block->read_command && !profile_command_find(c->profile, block->read_command))
+            wrong(c, block, "read_command", NULL, "no command '%s'", block->read_command);
+        c->profile->has_reference |= block->evidence == EVIDENCE_REFERENCE;
+    }
+}
+
+static void check_firmware(const struct check *c)
+{
+    struct profile_firmware *firmware = &c->profile->firmware;
+    g_autoptr(GError) error = NULL;
+    if (!firmware->loader)
+        return;
+    if (!wire_line_parse(firmware->line_text, &firmware->line, &error))
+        wrong(c, firmware, "line", NULL, "%s", error->message);
+    if (!loader_kind_find(firmware->loader))
+        wrong(c, firmware, "loader", NULL, "there is no loader '%s'", firmware->loader);
+    if (firmware->page_size && firmware->flash_size % firmware->page_size)
+        wrong(c, firmware, "flash_size", NULL, "the flash is not a whole number of pages");
+}
+
+static void check_all(const struct check *c)
+{
+    struct profile *p = c->profile;
+    const struct dialect_kind *dialect = dialect_find(p->dialect);
+    g_autoptr(GError) error = NULL;
+    if (!dialect)
+        wrong(c, p, "dialect", NULL, "there is no dialect '%s'", p->dialect);
+    if (p->charge_sign == 0)
+        wrong(c, p, "charge_sign", NULL, "charge_sign is 1 or -1");
+    if (!wire_line_parse(p->line_text, &p->line, &error))
+        wrong(c, p, "line", NULL, "%s", error->message);
+    check_blocks(c);
+    if (dialect)
+        check_commands(c, dialect);
+    for (guint i = 0; i < p->items->len; i++) {
+        struct profile_item *item = g_ptr_array_index(p->items, i);
+        resolve_item(c, item);
+        p->has_reference |= item->evidence == EVIDENCE_REFERENCE;
+        for (guint k = 0; k < i; k++)
+            check_overlap(c, g_ptr_array_index(p->items, k), item);
+    }
+    for (guint i = 0; i < p->rules->len; i++)
+        check_rule(c, g_ptr_array_index(p->rules, i));
+    check_key(c, p, "cells_item", p->cells_item);
+    check_key(c, p, "serial_item", p->serial_item);
+    check_key(c, p, "parameter_version_item", p->parameter_version_item);
+    check_firmware(c);
+}
+
+struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)
+{
+    struct profile *profile = bind_load(&profile_schema, bytes, report);
+    if (!profile)
+        return NULL;
+    gsize n;
+    const void *data = g_bytes_get_data(bytes, &n);
+    trust_sha256(data, n, profile->sha256);
+    profile->path = g_strdup(path);
+    check_all(&(struct check){profile, report});
+    if (bind_report_errors(report) == 0)
+        return profile;
+    profile_free(profile);
+    return NULL;
+}
+
+void profile_free(struct profile *profile)
+{
+    if (!profile)
+        return;
+    g_clear_pointer(&profile->path, g_free);
+    bind_free(&profile_schema, profile);
+}
+
+const struct profile_item *profile_item_find(const struct profile *profile, const char *key)
+{
+    for (guint i = 0; key && i < profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(profile->items, i);
+        if (strcmp(item->key, key) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+const struct profile_block *profile_block_find(const struct profile *profile, const char *name)
+{
+    for (guint i = 0; i < profile->blocks->len; i++) {
+        const struct profile_block *block = g_ptr_array_index(profile->blocks, i);
+        if (strcmp(block->name, name) == 0)
+            return block;
+    }
+    return NULL;
+}
+
+const struct profile_command *profile_command_find(const struct profile *profile, const char *name)
+{
+    for (guint i = 0; i < profile->commands->len; i++) {
+        const struct profile_command *command = g_ptr_array_index(profile->commands, i);
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}

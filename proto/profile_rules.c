@@ -1,0 +1,124 @@
+/* Rules between values, as sentences with the values in them. */
+#include "proto/profile.h"
+
+#include <string.h>
+
+struct terms {
+    profile_lookup lookup;
+    void *context;
+    const struct profile_rule *rule;
+};
+
+static const char *title_of(const struct item_value *value)
+{
+    return value->item->title ? value->item->title : value->item->name;
+}
+
+static char *compare(const struct terms *t, const char *relation)
+{
+    /* The look-up may reuse its storage, so values are copied before the next is asked for. */
+    struct item_value left, right;
+    const struct item_value *found = t->lookup(t->context, t->rule->left);
+    if (!found)
+        return NULL;
+    left = *found;
+    found = t->lookup(t->context, t->rule->right);
+    if (!found)
+        return NULL;
+    right = *found;
+    bool ok = t->rule->check == CHECK_GREATER    ? left.value > right.value
+              : t->rule->check == CHECK_NOT_LESS ? left.value >= right.value
+                                                 : left.value == right.value;
+    if (ok)
+        return NULL;
+    g_autofree char *l = profile_value_format(&left);
+    g_autofree char *r = profile_value_format(&right);
+    return g_strdup_printf("%s (%s) is %s, which is not %s %s (%s) %s", title_of(&left), left.item->key, l,
+                           relation, title_of(&right), right.item->key, r);
+}
+
+static char *sum(const struct terms *t)
+{
+    const struct item_value *found = t->lookup(t->context, t->rule->left);
+    int64_t total = 0;
+    if (!found)
+        return NULL;
+    struct item_value left = *found;
+    for (guint i = 0; i < t->rule->parts->len; i++) {
+        found = t->lookup(t->context, g_ptr_array_index(t->rule->parts, i));
+        if (!found)
+            return NULL;
+        total += found->value;
+    }
+    if (total == left.value)
+        return NULL;
+    g_autofree char *l = profile_value_format(&left);
+    g_autofree char *s = quantity_format((enum quantity)left.item->quantity, total);
+    return g_strdup_printf("%s (%s) is %s, its parts add up to %s", title_of(&left), left.item->key, l, s);
+}
+
+static char *pack(const struct terms *t)
+{
+    struct item_value left, right;
+    const struct item_value *found = t->lookup(t->context, t->rule->left);
+    if (!found)
+        return NULL;
+    left = *found;
+    found = t->lookup(t->context, t->rule->right);
+    if (!found)
+        return NULL;
+    right = *found;
+    found = t->lookup(t->context, t->rule->cells);
+    if (!found)
+        return NULL;
+    int64_t cells = found->value, limit = right.value * cells;
+    int64_t slack = t->rule->tolerance
+                        ? limit / 100000 * t->rule->tolerance + limit % 100000 * t->rule->tolerance / 100000
+                        : INT64_MAX / 4;
+    bool upper = t->rule->check == CHECK_PACK_UPPER;
+    bool wrong_side = upper ? left.value > limit : left.value < limit;
+    bool too_far = upper ? limit - left.value > slack : left.value - limit > slack;
+    if (!wrong_side && !too_far)
+        return NULL;
+    g_autofree char *l = profile_value_format(&left);
+    g_autofree char *r = profile_value_format(&right);
+    g_autofree char *m = quantity_format(QUANTITY_VOLTAGE, limit);
+    return g_strdup_printf("%s (%s) is %s, but %" G_GINT64_FORMAT " cells × %s (%s) make %s: it %s",
+                           title_of(&left), left.item->key, l, cells, r, right.item->key, m,
+                           wrong_side ? (upper ? "must not be above that" : "must not be below that")
+                                      : "is too far from that");
+}
+
+unsigned profile_check_rules(const struct profile *profile, profile_lookup lookup, profile_sink sink,
+                             void *context)
+{
+    unsigned violated = 0;
+    for (guint i = 0; i < profile->rules->len; i++) {
+        const struct profile_rule *rule = g_ptr_array_index(profile->rules, i);
+        const struct terms t = {lookup, context, rule};
+        g_autofree char *sentence = NULL;
+        switch ((enum profile_check)rule->check) {
+        case CHECK_GREATER:
+            sentence = compare(&t, "above");
+            break;
+        case CHECK_NOT_LESS:
+            sentence = compare(&t, "at or above");
+            break;
+        case CHECK_EQUAL:
+            sentence = compare(&t, "equal to");
+            break;
+        case CHECK_SUM:
+            sentence = sum(&t);
+            break;
+        case CHECK_PACK_UPPER:
+        case CHECK_PACK_LOWER:
+            sentence = pack(&t);
+            break;
+        }
+        if (!sentence)
+            continue;
+        violated++;
+        sink(context, rule, sentence);
+    }
+    return violated;
+}

@@ -1,0 +1,748 @@
+/* The application of a basen board, written from docs/families/basen.md and the manual alone. */
+#include "proto/virtual/parts.h"
+
+#include <string.h>
+#include <time.h>
+
+#define INFO_MAX   600
+#define REPLY_MS   2
+#define COMMIT_MS  20
+#define TRIES_MAX  3
+#define HISTORY_MS 400
+#define CELLS_MIN  8
+#define CELLS_MAX  16
+#define GAIN_ONE   32768
+#define DRIFT_PPM  20
+#define SILENCE_H  48 /* when the communication time is 0 */
+
+enum rtn {
+    OK = 0x00,
+    BAD_COMMAND = 0x04,
+    BAD_FORMAT = 0x05,
+    BAD_DATA = 0x06,
+    NO_HISTORY = 0x07,
+    BAD_CID1 = 0xe1,
+    FAILED = 0xe2,
+    NO_PERMISSION = 0xe4
+};
+
+struct vb_app {
+    char text[2 * INFO_MAX + 32];
+    unsigned n;
+    bool in_frame;
+    int level;
+    unsigned wrong_logins, wrong_codes;
+    char password[9];
+    int64_t heard_us, record_us;
+    bool history_open;
+    unsigned record;
+    uint8_t reply[INFO_MAX];
+    unsigned reply_n;
+    bool charge_off, discharge_off;
+};
+
+struct vb_app *vb_app_new(void)
+{
+    return g_new0(struct vb_app, 1);
+}
+
+void vb_app_free(struct vb_app *app)
+{
+    g_free(app);
+}
+
+void vb_app_start(struct vboard *board, int64_t now_us)
+{
+    char password[9];
+    memcpy(password, board->app->password, sizeof password);
+    memset(board->app, 0, sizeof *board->app);
+    memcpy(board->app->password, password, sizeof password);
+    board->app->heard_us = now_us;
+    board->app->record_us = -((int64_t)1 << 60);
+}
+
+static void put16(uint8_t *p, int64_t value)
+{
+    p[0] = (uint8_t)((uint64_t)value >> 8);
+    p[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *p, uint64_t value)
+{
+    put16(p, (int64_t)(value >> 16));
+    put16(p + 2, (int64_t)(value & 0xffff));
+}
+
+static uint32_t get16(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return get16(p) << 16 | get16(p + 2);
+}
+
+/* The manual's printed defaults, raw, in the order of its tables. Temperatures in 0.1 °C. */
+static const int16_t protect_defaults[] = {3700, 1000, 3380, 2700, 1000,  2950, 5840,  1000, 5400, 4320, 1000,
+                                           4720, 5600, 2000, 1100, 5000,  1250, 10000, 1500, 500,  1500, 500,
+                                           650,  4000, 550,  700,  4000,  600,  -50,   4000, 0,    -200, 4000,
+                                           -150, 1100, 4000, 850,  700,   4000, 650,   -250, 4000, -200, 3450,
+                                           30,   300,  7200, 60,   28800, 4,    3150,  100,  50};
+static const int16_t alarm_defaults[] = {3550, 2000, 3400, 2900, 2000, 2950, 5680, 1000,
+                                         5500, 4640, 1000, 4720, 1050, 1000, 1000, 1100,
+                                         1000, 1000, 600,  4000, 650,  0,    4000};
+enum { FULL_AH = 2 * 51, REMAINING_AH = 2 * 52, LC_STYLE = 2 * 49 };
+
+static void add_block(struct vb_nvm *nvm, unsigned i, unsigned number, unsigned size)
+{
+    nvm->blocks[i].number = number;
+    nvm->blocks[i].size = size;
+    memset(nvm->blocks[i].bytes, 0, sizeof nvm->blocks[i].bytes);
+}
+
+void vb_basen_factory(struct vb_nvm *nvm)
+{
+    static const struct {
+        unsigned number, size;
+    } layout[VB_BLOCKS] = {{0x01, 106}, {0x02, 46}, {0x03, 20}, {0x04, 26},
+                           {0x05, 8},   {0x06, 12}, {0x10, 113}};
+    for (unsigned i = 0; i < VB_BLOCKS; i++)
+        add_block(nvm, i, layout[i].number, layout[i].size);
+    for (unsigned i = 0; i < 53; i++)
+        put16(nvm->blocks[0].bytes + 2 * i, protect_defaults[i]);
+    for (unsigned i = 0; i < 23; i++)
+        put16(nvm->blocks[1].bytes + 2 * i, alarm_defaults[i]);
+    uint8_t *config = nvm->blocks[2].bytes;
+    put32(config, 100000);
+    put32(config + 4, 50000);
+    put32(config + 8, 100000);
+    config[12] = 16;
+    put16(config + 14, 60);
+    put16(config + 16, 0x0104);
+    memset(nvm->blocks[3].bytes, 1, 26);
+    nvm->blocks[4].bytes[0] = 1;
+    put16(nvm->blocks[4].bytes + 4, 48);
+    put16(nvm->blocks[5].bytes + 2, GAIN_ONE);
+    memset(nvm->blocks[6].bytes, 0xff, 113);
+}
+
+static int64_t board_time_us(const struct vboard *board, int64_t now_us)
+{
+    int64_t passed = now_us - board->rtc_at_us;
+    return board->nvm.rtc_us + passed + passed * DRIFT_PPM / 1000000;
+}
+
+static void put_time(uint8_t *p, int64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    p[0] = (uint8_t)(tm.tm_year - 100);
+    p[1] = (uint8_t)(tm.tm_mon + 1);
+    p[2] = (uint8_t)tm.tm_mday;
+    p[3] = (uint8_t)tm.tm_hour;
+    p[4] = (uint8_t)tm.tm_min;
+    p[5] = (uint8_t)tm.tm_sec;
+}
+
+static uint8_t set_time(struct vboard *board, const uint8_t *p, int64_t now_us)
+{
+    struct tm tm = {.tm_year = p[0] + 100,
+                    .tm_mon = p[1] - 1,
+                    .tm_mday = p[2],
+                    .tm_hour = p[3],
+                    .tm_min = p[4],
+                    .tm_sec = p[5]};
+    struct tm asked = tm;
+    time_t seconds = timegm(&tm);
+    if (tm.tm_mon != asked.tm_mon || tm.tm_mday != asked.tm_mday || tm.tm_hour != asked.tm_hour || p[5] > 59)
+        return BAD_DATA;
+    if (vb_defect(board, "rtc-stuck"))
+        return OK;
+    board->nvm.rtc_us = (int64_t)seconds * 1000000;
+    board->rtc_at_us = now_us;
+    vb_dirty(board, now_us);
+    return OK;
+}
+
+/* The reply under construction. */
+static void out8(struct vboard *board, unsigned value)
+{
+    board->app->reply[board->app->reply_n++] = (uint8_t)value;
+}
+
+static void out16(struct vboard *board, int64_t value)
+{
+    put16(board->app->reply + board->app->reply_n, value);
+    board->app->reply_n += 2;
+}
+
+static void out_text(struct vboard *board, const char *text, unsigned width)
+{
+    uint8_t *p = board->app->reply + board->app->reply_n;
+    memset(p, ' ', width);
+    memcpy(p, text, MIN(strlen(text), width));
+    board->app->reply_n += width;
+}
+
+static unsigned parameter(struct vboard *board, unsigned row)
+{
+    return get16(vb_block(&board->live, 0x01)->bytes + 2 * row);
+}
+
+static bool enabled(struct vboard *board, unsigned i)
+{
+    return vb_block(&board->live, 0x04)->bytes[i];
+}
+
+struct status {
+    unsigned voltage, current, heat;
+};
+
+static struct status status_of(struct vboard *board, unsigned cells)
+{
+    struct status s = {0};
+    int64_t low = INT64_MAX, high = 0, sum = 0, ma = vb_current_ma(board, false);
+    for (unsigned i = 0; i < cells; i++) {
+        int64_t mv = vb_cell_mv(board, i);
+        low = MIN(low, mv);
+        high = MAX(high, mv);
+        sum += mv;
+    }
+    int64_t hot = vb_temperature_mdeg(board, 0) / 100;
+    s.voltage |= enabled(board, 0) && high > parameter(board, 0) ? 1u : 0;
+    s.voltage |= enabled(board, 1) && low < parameter(board, 3) ? 2u : 0;
+    s.voltage |= enabled(board, 2) && sum / 10 > parameter(board, 6) ? 4u : 0;
+    s.voltage |= enabled(board, 3) && sum / 10 < parameter(board, 9) ? 8u : 0;
+    s.current |= enabled(board, 4) && ma / 100 > (int64_t)parameter(board, 14) ? 4u : 0;
+    s.current |= enabled(board, 5) && -ma / 100 > (int64_t)parameter(board, 16) ? 16u : 0;
+    s.heat |= enabled(board, 9) && hot > (int16_t)parameter(board, 22) && ma > 0 ? 1u : 0;
+    s.heat |= enabled(board, 10) && hot > (int16_t)parameter(board, 25) ? 4u : 0;
+    s.heat |= enabled(board, 11) && hot < (int16_t)parameter(board, 28) && ma > 0 ? 2u : 0;
+    s.heat |= enabled(board, 12) && hot < (int16_t)parameter(board, 31) ? 8u : 0;
+    return s;
+}
+
+static uint8_t telemetry(struct vboard *board)
+{
+    const uint8_t *config = vb_block(&board->live, 0x03)->bytes;
+    const uint8_t *theft = vb_block(&board->live, 0x05)->bytes;
+    unsigned cells = config[12];
+    int64_t sum = 0, ma = vb_current_ma(board, true);
+    struct status s = status_of(board, cells);
+    bool locked = theft[6], blocked = s.voltage || s.current || s.heat;
+    for (unsigned i = 0; i < cells; i++)
+        sum += vb_cell_mv(board, i);
+    uint32_t full = MAX(get32(config), 1), left = get32(config + 4);
+    out8(board, 0);
+    out16(board, (int64_t)left * 10000 / full);
+    out16(board, sum / 10);
+    out8(board, cells);
+    for (unsigned i = 0; i < cells; i++)
+        out16(board, vb_cell_mv(board, i));
+    out16(board, vb_temperature_mdeg(board, 5) / 100);
+    out16(board, vb_temperature_mdeg(board, 0) / 100);
+    out16(board, vb_temperature_mdeg(board, 4) / 100);
+    out8(board, 4);
+    for (unsigned i = 0; i < 4; i++)
+        out16(board, vb_temperature_mdeg(board, i) / 100);
+    out16(board, ma / 10);
+    out16(board, 12);
+    out16(board, 100);
+    out8(board, 13);
+    out16(board, MIN(full / 10, 0xffff));
+    out16(board, MIN(left / 10, 0xffff));
+    out16(board, 0);
+    out16(board, s.voltage);
+    out16(board, s.current);
+    out16(board, s.heat);
+    out16(board, 0);
+    out16(board, (board->app->discharge_off || locked || blocked ? 0 : 1) |
+                     (board->app->charge_off || blocked ? 0 : 2));
+    for (unsigned i = 0; i < 10; i++)
+        out16(board, 0);
+    out8(board, 0x04 | (ma > 500 ? 0x10 : 0) | (ma < -500 ? 0x08 : 0));
+    out16(board, (ma > 500 ? 1 : 0) | (locked ? 0x20 : 0));
+    return OK;
+}
+
+static uint8_t limits_47(struct vboard *board)
+{
+    const uint8_t *config = vb_block(&board->live, 0x03)->bytes;
+    out8(board, 0);
+    out16(board, 3650);
+    out16(board, 2500);
+    out16(board, 115);
+    out16(board, 45);
+    out16(board, 12000);
+    out16(board, 3650);
+    out16(board, 2500);
+    out16(board, config[12]);
+    out16(board, 12000);
+    out16(board, MIN(get32(config + 8) / 10, 0xffff));
+    out16(board, get16(config + 14));
+    out16(board, 0);
+    memcpy(board->app->reply + board->app->reply_n, vb_block(&board->live, 0x10)->bytes + 30, 20);
+    memcpy(board->app->reply + board->app->reply_n + 20, vb_block(&board->live, 0x10)->bytes + 60, 20);
+    board->app->reply_n += 40;
+    return OK;
+}
+
+static uint8_t version_51(struct vboard *board)
+{
+    char version[17], product[17];
+    g_auto(GStrv) parts = NULL;
+    vb_flash_intact(board, version, product);
+    parts = g_strsplit(version, ".", 3);
+    out_text(board, vb_defect(board, "wrong-hardware") ? "HY-PT009" : "HY-PT003", 10);
+    out_text(board, product, 10);
+    out_text(board, "HOME", 10);
+    for (unsigned i = 0, given = g_strv_length(parts); i < 3; i++)
+        out8(board, i < given ? (unsigned)g_ascii_strtoull(parts[i], NULL, 10) : 0);
+    out8(board, 3);
+    out8(board, 1);
+    return OK;
+}
+
+static uint8_t module_b0(struct vboard *board, const uint8_t *info, unsigned n)
+{
+    if (n != 5 || info[1] != 0x01 || info[4] != 0)
+        return BAD_FORMAT;
+    if (info[2] != 3)
+        return BAD_DATA;
+    out8(board, 0xb0);
+    for (unsigned i = 0; i < 4; i++)
+        out8(board, info[i]);
+    out8(board, 113);
+    memcpy(board->app->reply + board->app->reply_n, vb_block(&board->live, 0x10)->bytes, 113);
+    board->app->reply_n += 113;
+    return OK;
+}
+
+static uint8_t login(struct vboard *board, const uint8_t *info, unsigned n)
+{
+    struct vb_app *app = board->app;
+    char given[9] = "";
+    if (n != 9)
+        return BAD_FORMAT;
+    if (app->wrong_logins >= TRIES_MAX)
+        return FAILED;
+    memcpy(given, info + 1, 8);
+    bool good = app->password[0] ? strcmp(given, app->password) == 0
+                                 : strcmp(given, "888888") == 0 || strcmp(given, "666666") == 0;
+    if (vb_defect(board, "wrong-password"))
+        good = strcmp(given, "135790") == 0;
+    if (info[0] == 0) {
+        app->level = 0;
+        return OK;
+    }
+    if (!good) {
+        app->wrong_logins++;
+        return NO_PERMISSION;
+    }
+    app->level = 1;
+    return OK;
+}
+
+static uint8_t read_block(struct vboard *board, const uint8_t *info, unsigned n)
+{
+    const struct vb_block *block = n == 4 ? vb_block(&board->live, info[0]) : NULL;
+    if (n != 4)
+        return BAD_FORMAT;
+    unsigned offset = get16(info + 1), count = info[3];
+    if (!block || count == 0 || offset + count > block->size)
+        return BAD_DATA;
+    memcpy(board->app->reply, info, 4);
+    memcpy(board->app->reply + 4, block->bytes + offset, count);
+    board->app->reply_n = 4 + count;
+    return OK;
+}
+
+/* Two units of one storage: whichever was written shows in the other. */
+static void mirror_capacity(struct vboard *board, unsigned number, unsigned offset, unsigned count)
+{
+    uint8_t *protect = vb_block(&board->live, 0x01)->bytes, *config = vb_block(&board->live, 0x03)->bytes;
+    if (number == 0x01 && offset <= FULL_AH && offset + count >= FULL_AH + 2)
+        put32(config, (uint64_t)get16(protect + FULL_AH) * 1000);
+    if (number == 0x01 && offset <= REMAINING_AH && offset + count >= REMAINING_AH + 2)
+        put32(config + 4, (uint64_t)get16(protect + REMAINING_AH) * 1000);
+    if (number == 0x03) {
+        put16(protect + FULL_AH, get32(config) / 1000);
+        put16(protect + REMAINING_AH, get32(config + 4) / 1000);
+    }
+}
+
+static bool acceptable(const struct vb_block *block, const uint8_t *bytes)
+{
+    if (block->number == 0x01) {
+        unsigned style = get16(bytes + LC_STYLE);
+        return style == 0 || style == 3 || style == 4 || style == 5 || style == 10;
+    }
+    if (block->number == 0x03)
+        return bytes[12] >= CELLS_MIN && bytes[12] <= CELLS_MAX &&
+               get16(bytes + 16) == get16(block->bytes + 16);
+    if (block->number == 0x05)
+        return bytes[6] == block->bytes[6];
+    return block->number != 0x06;
+}
+
+static uint8_t write_block(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    struct vb_block *block = n > 4 ? vb_block(&board->live, info[0]) : NULL;
+    uint8_t bytes[VB_BLOCK_MAX];
+    if (n < 5 || n != 4u + info[3])
+        return BAD_FORMAT;
+    if (board->app->level < 1)
+        return NO_PERMISSION;
+    unsigned offset = get16(info + 1), count = info[3];
+    if (!block || offset + count > block->size)
+        return BAD_DATA;
+    memcpy(bytes, block->bytes, block->size);
+    memcpy(bytes + offset, info + 4, count);
+    if (!acceptable(block, bytes))
+        return BAD_DATA;
+    if (block->number == 0x05)
+        for (unsigned i = 0; i < 4; i++)
+            if (block->bytes[i] && !bytes[i])
+                return NO_PERMISSION;
+    if (block->number == 0x01 && vb_defect(board, "ack-param-no-write"))
+        return OK;
+    if (block->number == 0x01 && vb_defect(board, "clamp-parameter") && get16(bytes) > 3600)
+        put16(bytes, 3600);
+    memcpy(block->bytes, bytes, block->size);
+    mirror_capacity(board, block->number, offset, count);
+    board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+    return OK;
+}
+
+static uint8_t control(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    struct vb_app *app = board->app;
+    if (n != 2)
+        return BAD_FORMAT;
+    bool admin = app->level >= 1;
+    switch (info[0]) {
+    case 1:
+        vb_change_mode(board, VB_STARTING, now_us + vb_ms(board, 100));
+        return OK;
+    case 2:
+        if (!admin)
+            return NO_PERMISSION;
+        vb_change_mode(board, VB_BOOTLOADER, now_us + vb_ms(board, 100));
+        return OK;
+    case 3:
+        if (vb_current_ma(board, false) > 500)
+            return FAILED;
+        vb_change_mode(board, VB_ASLEEP, now_us + vb_ms(board, 50));
+        return OK;
+    case 4: {
+        if (!admin)
+            return NO_PERMISSION;
+        g_autofree struct vb_nvm *virgin = g_new0(struct vb_nvm, 1);
+        vb_basen_factory(virgin);
+        memcpy(board->live.blocks, virgin->blocks, 5 * sizeof virgin->blocks[0]);
+        board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+        return OK;
+    }
+    case 5:
+    case 6:
+        if (!admin)
+            return NO_PERMISSION;
+        *(info[0] == 5 ? &app->charge_off : &app->discharge_off) = info[1] == 0;
+        return OK;
+    case 7:
+        if (!admin)
+            return NO_PERMISSION;
+        memset(vb_block(&board->live, 0x10)->bytes + 60, 0xff, 30);
+        board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+        return OK;
+    default:
+        return BAD_DATA;
+    }
+}
+
+static uint8_t calibrate_zero(struct vboard *board, uint8_t *constants)
+{
+    int64_t raw = vb_current_raw_ma(board, false);
+    if (raw > 2000 || raw < -2000)
+        return FAILED;
+    if (vb_defect(board, "no-zero"))
+        return OK;
+    put16(constants, (raw + (raw < 0 ? -5 : 5)) / 10);
+    constants[10] = 1;
+    return OK;
+}
+
+static uint8_t calibrate_gain(struct vboard *board, uint8_t *constants, int32_t truth_ma)
+{
+    int64_t net = vb_current_raw_ma(board, false) - (int16_t)get16(constants) * 10;
+    if (vb_true_ma(board) < 10000 || vb_true_ma(board) > 50000 || !constants[10] || truth_ma < 10000 ||
+        truth_ma > 50000 || net < 5000)
+        return FAILED;
+    int64_t gain = ((int64_t)truth_ma * GAIN_ONE + net / 2) / net;
+    if (gain < GAIN_ONE * 8 / 10 || gain > GAIN_ONE * 12 / 10)
+        return FAILED;
+    put16(constants + 2, gain);
+    constants[11] = 1;
+    return OK;
+}
+
+static uint8_t calibrate_temperature(struct vboard *board, uint8_t *constants, unsigned sensor,
+                                     int truth_tenths)
+{
+    if (sensor >= VB_SENSORS)
+        return BAD_DATA;
+    int64_t offset = truth_tenths - vb_temperature_raw_mdeg(board, sensor) / 100;
+    if (offset < -50 || offset > 50)
+        return FAILED;
+    constants[4 + sensor] = (uint8_t)(int8_t)offset;
+    return OK;
+}
+
+static uint8_t calibrate(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    uint8_t *constants = vb_block(&board->live, 0x06)->bytes, rtn = BAD_FORMAT;
+    if (board->app->level < 1)
+        return NO_PERMISSION;
+    if (n == 1 && info[0] == 0x01)
+        rtn = calibrate_zero(board, constants);
+    else if (n == 5 && info[0] == 0x02)
+        rtn = calibrate_gain(board, constants, (int32_t)get32(info + 1));
+    else if (n == 4 && info[0] == 0x03)
+        rtn = calibrate_temperature(board, constants, info[1], (int16_t)get16(info + 2));
+    else if (n == 1 && info[0] == 0x0f) {
+        memset(constants, 0, 12);
+        put16(constants + 2, GAIN_ONE);
+        rtn = OK;
+    }
+    if (rtn == OK)
+        board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+    return rtn;
+}
+
+static uint8_t antitheft(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    struct vb_app *app = board->app;
+    if (n != 7 || info[0] != 0x01)
+        return BAD_FORMAT;
+    if (app->wrong_codes >= TRIES_MAX)
+        return FAILED;
+    if (memcmp(info + 1, "654321", 6) != 0) {
+        app->wrong_codes++;
+        return NO_PERMISSION;
+    }
+    uint8_t *theft = vb_block(&board->live, 0x05)->bytes;
+    if (!vb_defect(board, "antitheft-stuck"))
+        memset(theft, 0, 4);
+    theft[6] = 0;
+    board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+    return OK;
+}
+
+static void put_record(struct vboard *board, unsigned index, int64_t now_us)
+{
+    uint8_t *p = board->app->reply + 1;
+    unsigned newest = board->nvm.history_first_id + board->nvm.history_count - 1;
+    int64_t sum = 0, high = 0, low = INT64_MAX;
+    for (unsigned i = 0; i < 16; i++) {
+        int64_t mv = vb_cell_mv(board, i);
+        sum += mv;
+        high = MAX(high, mv);
+        low = MIN(low, mv);
+    }
+    board->app->reply[0] = 0x01;
+    put32(p, newest - index);
+    put_time(p + 4, board_time_us(board, now_us) - (int64_t)index * 3600000000);
+    put16(p + 10, index + 1 == board->nvm.history_count ? 2 : 1);
+    p[12] = 16;
+    put16(p + 13, sum / 10);
+    put16(p + 15, 0);
+    p[17] = 50;
+    put16(p + 18, high);
+    put16(p + 20, low);
+    put16(p + 22, vb_temperature_mdeg(board, 0) / 100);
+    board->app->reply_n = 25;
+}
+
+static uint8_t history(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    struct vb_app *app = board->app;
+    if (n != 1)
+        return BAD_FORMAT;
+    switch (info[0]) {
+    case 1:
+        app->history_open = true;
+        app->record = 0;
+        app->record_us = -((int64_t)1 << 60);
+        out16(board, board->nvm.history_count);
+        return OK;
+    case 2:
+        if (!app->history_open)
+            return NO_HISTORY;
+        if (now_us - app->record_us < (board->fast ? HISTORY_MS * 100 : HISTORY_MS * 1000))
+            return FAILED;
+        app->record_us = now_us;
+        if (app->record < board->nvm.history_count)
+            put_record(board, app->record++, now_us);
+        else
+            out8(board, 0x00);
+        return OK;
+    case 3:
+        app->history_open = false;
+        return OK;
+    case 4:
+        if (app->level < 1)
+            return NO_PERMISSION;
+        board->nvm.history_first_id += board->nvm.history_count;
+        board->nvm.history_count = 0;
+        vb_dirty(board, now_us);
+        return OK;
+    default:
+        return BAD_DATA;
+    }
+}
+
+static uint8_t change_password(struct vboard *board, const uint8_t *info, unsigned n)
+{
+    uint8_t old[9];
+    if (n != 17)
+        return BAD_FORMAT;
+    memcpy(old, info, 9);
+    uint8_t rtn = login(board, old, 9);
+    if (rtn == OK)
+        memcpy(board->app->password, info + 9, 8);
+    return rtn;
+}
+
+static uint8_t serve(struct vboard *board, uint8_t cid2, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    board->app->reply_n = 0;
+    switch (cid2) {
+    case 0x42:
+        return n == 1 && info[0] == board->address ? telemetry(board) : BAD_DATA;
+    case 0x47:
+        return n == 1 && info[0] == board->address ? limits_47(board) : BAD_DATA;
+    case 0x4f:
+        out8(board, 0xc8);
+        return OK;
+    case 0x51:
+        return version_51(board);
+    case 0xb0:
+        return module_b0(board, info, n);
+    case 0xd0:
+        return login(board, info, n);
+    case 0xd1:
+        return read_block(board, info, n);
+    case 0xd2:
+        return write_block(board, info, n, now_us);
+    case 0xd3:
+        put_time(board->app->reply, board_time_us(board, now_us));
+        board->app->reply_n = 6;
+        return OK;
+    case 0xd4:
+        return n != 6 ? BAD_FORMAT : board->app->level < 1 ? NO_PERMISSION : set_time(board, info, now_us);
+    case 0xd5:
+        return control(board, info, n, now_us);
+    case 0xd6:
+        return calibrate(board, info, n, now_us);
+    case 0xd7:
+        return antitheft(board, info, n, now_us);
+    case 0xd8:
+        return history(board, info, n, now_us);
+    case 0xd9:
+        memcpy(board->app->reply, board->nvm.unique_id, 12);
+        board->app->reply_n = 12;
+        return OK;
+    case 0xda:
+        return change_password(board, info, n);
+    default:
+        return BAD_COMMAND;
+    }
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int hex_byte(const char *p)
+{
+    int high = hex(p[0]), low = hex(p[1]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+static unsigned sum_of(const char *text, unsigned n)
+{
+    unsigned sum = 0;
+    while (n--)
+        sum += (unsigned char)*text++;
+    return -sum & 0xffff;
+}
+
+static void reply(struct vboard *board, uint8_t rtn, int64_t now_us)
+{
+    unsigned n = rtn == OK ? board->app->reply_n : 0, chars = 2 * n;
+    unsigned check = (0x10 - ((chars >> 8) + (chars >> 4 & 15) + (chars & 15)) % 16) & 15;
+    g_autoptr(GString) text = g_string_new("~");
+    g_string_append_printf(text, "22%02X4A%02X%X%03X", board->address, rtn, check, chars);
+    for (unsigned i = 0; i < n; i++)
+        g_string_append_printf(text, "%02X", board->app->reply[i]);
+    g_string_append_printf(text, "%04X\r", sum_of(text->str + 1, (unsigned)text->len - 1));
+    vb_send(board, text->str, (unsigned)text->len, now_us + vb_ms(board, REPLY_MS));
+}
+
+/* A frame that is not whole, not for this address, or has a wrong checksum gets no answer. */
+static void frame(struct vboard *board, int64_t now_us)
+{
+    const char *t = board->app->text;
+    unsigned n = board->app->n, info_n;
+    uint8_t info[INFO_MAX];
+    if (n < 16 || hex_byte(t + n - 4) * 256 + hex_byte(t + n - 2) != (int)sum_of(t, n - 4))
+        return;
+    info_n = (n - 16) / 2;
+    unsigned length = (unsigned)(hex_byte(t + 8) << 8 | hex_byte(t + 10)) & 0xffff;
+    unsigned chars = length & 0xfff;
+    if ((((length >> 12) + (chars >> 8) + (chars >> 4 & 15) + (chars & 15)) & 15) || chars != n - 16 ||
+        chars & 1)
+        return;
+    for (unsigned i = 0; i < info_n; i++) {
+        int byte = hex_byte(t + 12 + 2 * i);
+        if (byte < 0)
+            return;
+        info[i] = (uint8_t)byte;
+    }
+    if (hex_byte(t + 2) != (int)board->address)
+        return;
+    board->app->heard_us = now_us;
+    uint8_t rtn = hex_byte(t) != 0x22       ? 0x01
+                  : hex_byte(t + 4) != 0x4a ? BAD_CID1
+                                            : serve(board, (uint8_t)hex_byte(t + 6), info, info_n, now_us);
+    reply(board, rtn, now_us);
+}
+
+void vb_app_byte(struct vboard *board, uint8_t byte, int64_t now_us)
+{
+    struct vb_app *app = board->app;
+    if (byte == '~') {
+        app->in_frame = true;
+        app->n = 0;
+    } else if (app->in_frame && byte == '\r') {
+        app->in_frame = false;
+        frame(board, now_us);
+    } else if (app->in_frame && app->n < sizeof app->text) {
+        app->text[app->n++] = (char)byte;
+    } else {
+        app->in_frame = false;
+    }
+}
+
+void vb_app_tick(struct vboard *board, int64_t now_us)
+{
+    uint8_t *theft = vb_block(&board->live, 0x05)->bytes;
+    int64_t hours = get16(theft + 4) ? get16(theft + 4) : SILENCE_H;
+    if (theft[0] && !theft[6] && now_us - board->app->heard_us > hours * 3600000000) {
+        theft[6] = 1;
+        board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+    }
+}

@@ -1,0 +1,75 @@
+/* What the board's sensors see, with errors that come from the unit seed and corrections that calibration
+ * made. */
+#include "proto/virtual/parts.h"
+
+#define ZERO_ERROR_MA   1500
+#define GAIN_ERROR_PPM  30000
+#define NOISE_MA        20
+#define WILD_NOISE_MA   2000
+#define HEAT_ERROR_MDEG 2000
+#define CELL_MV         3300
+#define CELL_SPREAD_MV  8
+
+/* The n-th fixed error of this unit, within ±span. */
+static int64_t unit_error(const struct vboard *board, unsigned n, int64_t span)
+{
+    uint64_t state = board->nvm.unit_seed * 1000003u + n;
+    return (int64_t)(vb_random(&state) % (uint64_t)(2 * span + 1)) - span;
+}
+
+static int16_t zero_offset(const struct vboard *board)
+{
+    const uint8_t *p = vb_block((struct vb_nvm *)&board->live, 0x06)->bytes;
+    return (int16_t)(p[0] << 8 | p[1]);
+}
+
+static uint16_t gain(const struct vboard *board)
+{
+    const uint8_t *p = vb_block((struct vb_nvm *)&board->live, 0x06)->bytes;
+    return (uint16_t)(p[2] << 8 | p[3]);
+}
+
+int64_t vb_true_ma(const struct vboard *board)
+{
+    return board->bench_output ? board->bench_ma : 0;
+}
+
+int64_t vb_current_raw_ma(struct vboard *board, bool noisy)
+{
+    int64_t true_ma = vb_true_ma(board);
+    int64_t noise = vb_defect(board, "noisy-current") ? WILD_NOISE_MA : NOISE_MA;
+    int64_t raw = true_ma + true_ma * unit_error(board, 1, GAIN_ERROR_PPM) / 1000000 +
+                  unit_error(board, 2, ZERO_ERROR_MA);
+    if (noisy)
+        raw += (int64_t)(vb_random(&board->noise) % (uint64_t)(2 * noise + 1)) - noise;
+    return raw;
+}
+
+int64_t vb_current_ma(struct vboard *board, bool noisy)
+{
+    return (vb_current_raw_ma(board, noisy) - zero_offset(board) * 10) * gain(board) / 32768;
+}
+
+int64_t vb_cell_mv(const struct vboard *board, unsigned cell)
+{
+    return CELL_MV + unit_error(board, 100 + cell, CELL_SPREAD_MV);
+}
+
+int64_t vboard_bench_cells_mv(struct vboard *board)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < 16; i++)
+        sum += vb_cell_mv(board, i);
+    return sum / 16;
+}
+
+int64_t vb_temperature_raw_mdeg(struct vboard *board, unsigned sensor)
+{
+    return board->bench_mdeg + unit_error(board, 10 + sensor, HEAT_ERROR_MDEG) / 100 * 100;
+}
+
+int64_t vb_temperature_mdeg(struct vboard *board, unsigned sensor)
+{
+    const uint8_t *p = vb_block(&board->live, 0x06)->bytes;
+    return vb_temperature_raw_mdeg(board, sensor) + (int8_t)p[4 + sensor] * 100;
+}

@@ -1,0 +1,391 @@
+/* One virtual board: power, reset, modes, time, and the UART between its parts and the outside. */
+#include "proto/virtual/parts.h"
+
+#include "station/base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define START_MS      200 /* reset until the application answers */
+#define BUTTON_BOOT_S 10  /* reset button held: the bootloader stays (manual 004, firmware recovery) */
+#define SAVE_IDLE_US  50000
+#define SAVE_MAX_US   1000000
+
+static const char *const families[] = {"basen", NULL};
+
+static const struct vboard_defect defects[] = {
+    {"no-crc", "the bootloader lists no GET CHECKSUM"},
+    {"ack-no-write", "one block of flash is acknowledged and not written"},
+    {"cached-readback", "one block is not written, but reading it gives what was sent"},
+    {"stuck-bit", "one flash bit cannot be programmed"},
+    {"clamp-parameter", "CELL_OV_Start is silently clamped to 3600 mV"},
+    {"lose-parameter", "the protection table falls back to its defaults at every restart"},
+    {"ack-param-no-write", "writes of the protection table are acknowledged and ignored"},
+    {"wrong-hardware", "hardware type HY-PT009"},
+    {"wrong-mcu", "MCU id 0419H"},
+    {"wrong-password", "the administrator password is another one"},
+    {"uid-after-reset", "another unique id once the flashed application starts"},
+    {"swapped-while-flashing", "another unique id once the first flash write came"},
+    {"silent", "never answers"},
+    {"silent-after-flash", "the flashed application does not answer"},
+    {"blank-flash", "comes without any application"},
+    {"half-flashed", "comes with a torn application"},
+    {"no-zero", "zero calibration is acknowledged without effect"},
+    {"noisy-current", "the current reading wanders by 2 A"},
+    {"rtc-stuck", "the clock cannot be set"},
+    {"antitheft-stuck", "anti-theft cannot be switched off"},
+    {"foreign-sn", "already carries the serial number OTHER-SN-1"},
+    {"same-sn", "already carries the serial number given as number: same-sn:17 is BSN00000017"},
+    {"unplug-at", "unplugged after so many bytes received: unplug-at:400"},
+    {NULL, NULL},
+};
+
+const struct vboard_defect *vboard_defects(void)
+{
+    return defects;
+}
+
+const char *const *vboard_families(void)
+{
+    return families;
+}
+
+int64_t vb_ms(const struct vboard *board, int64_t ms)
+{
+    return board->fast ? ms * 10 : ms * 1000;
+}
+
+bool vb_defect(const struct vboard *board, const char *name)
+{
+    return g_hash_table_contains(board->defects, name);
+}
+
+int64_t vb_defect_number(const struct vboard *board, const char *name, int64_t preset)
+{
+    const char *text = g_hash_table_lookup(board->defects, name);
+    return text && *text ? g_ascii_strtoll(text, NULL, 10) : preset;
+}
+
+static bool take_defect(struct vboard *board, const char *text, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ":", 2);
+    for (unsigned i = 0; defects[i].name; i++)
+        if (strcmp(defects[i].name, parts[0]) == 0) {
+            g_hash_table_insert(board->defects, g_strdup(parts[0]), g_strdup(parts[1] ? parts[1] : ""));
+            return true;
+        }
+    return error_set(error, ERROR_USAGE, "no defect '%s'; --list-defects lists them", text);
+}
+
+uint64_t vb_random(uint64_t *state)
+{
+    /* splitmix64, Steele and others 2014 */
+    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+static void make_virgin(struct vboard *board, const struct vboard_options *options)
+{
+    uint64_t state = options->unit_seed * 2654435761u + 17;
+    board->nvm.unit_seed = options->unit_seed;
+    for (unsigned i = 0; i < sizeof board->nvm.unique_id; i++)
+        board->nvm.unique_id[i] = (uint8_t)vb_random(&state);
+    board->nvm.rtc_us = 1577836800000000; /* 2020-01-01 */
+    board->nvm.history_count = 12;
+    board->nvm.history_first_id = 1;
+    memset(board->nvm.flash, 0xff, sizeof board->nvm.flash);
+    if (!vb_defect(board, "blank-flash"))
+        vb_flash_factory(board);
+    if (vb_defect(board, "half-flashed"))
+        memset(board->nvm.flash + VB_PAGE, 0xff, VB_PAGE);
+    vb_basen_factory(&board->nvm);
+    struct vb_block *identity = vb_block(&board->nvm, 0x10);
+    if (vb_defect(board, "foreign-sn"))
+        memcpy(identity->bytes, "OTHER-SN-1                    ", 30);
+    if (vb_defect(board, "same-sn")) {
+        g_autofree char *sn =
+            g_strdup_printf("BSN%08u%19s", (unsigned)vb_defect_number(board, "same-sn", 1), "");
+        memcpy(identity->bytes, sn, 30);
+    }
+}
+
+struct vb_block *vb_block(struct vb_nvm *nvm, unsigned number)
+{
+    for (unsigned i = 0; i < VB_BLOCKS; i++)
+        if (nvm->blocks[i].size && nvm->blocks[i].number == number)
+            return &nvm->blocks[i];
+    return NULL;
+}
+
+static void start(struct vboard *board, int64_t now_us)
+{
+    char version[17], product[17];
+    board->commit_us = INT64_MAX;
+    vb_boot_reset(board->boot);
+    if (vb_defect(board, "lose-parameter")) {
+        g_autofree struct vb_nvm *virgin = g_new0(struct vb_nvm, 1);
+        vb_basen_factory(virgin);
+        *vb_block(&board->nvm, 0x01) = *vb_block(virgin, 0x01);
+    }
+    memcpy(board->live.blocks, board->nvm.blocks, sizeof board->live.blocks);
+    if (!vb_flash_intact(board, version, product)) {
+        board->mode = VB_BOOTLOADER;
+        board->mode_at_us = INT64_MAX;
+        return;
+    }
+    board->mode = VB_STARTING;
+    vb_change_mode(board, VB_APPLICATION, now_us + vb_ms(board, START_MS));
+}
+
+void vb_change_mode(struct vboard *board, enum vb_mode next, int64_t due_us)
+{
+    board->mode_next = next;
+    board->mode_at_us = due_us;
+}
+
+static void reset_into(struct vboard *board, bool bootloader, int64_t now_us)
+{
+    if (board->mode == VB_OFF)
+        return;
+    if (bootloader) {
+        vb_boot_reset(board->boot);
+        board->mode = VB_BOOTLOADER;
+        board->mode_at_us = INT64_MAX;
+    } else {
+        start(board, now_us);
+    }
+}
+
+static void chunk_free(gpointer data)
+{
+    struct vb_chunk *chunk = data;
+    g_free(chunk->bytes);
+    g_free(chunk);
+}
+
+struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, GError **error)
+{
+    struct vboard *board = g_new0(struct vboard, 1);
+    board->fast = options->fast;
+    board->address = options->address ? options->address : 1;
+    board->state_path = g_strdup(options->state_path);
+    board->defects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    board->out = g_queue_new();
+    board->boot = vb_boot_new();
+    board->app = vb_app_new();
+    board->bench_mdeg = 25000;
+    board->rtc_at_us = now_us;
+    board->mode_at_us = board->commit_us = board->dirty_since_us = board->dirty_last_us = INT64_MAX;
+    bool ok =
+        strcmp(options->family, "basen") == 0 ||
+        error_set(error, ERROR_USAGE, "no virtual board of family '%s'; there is basen", options->family);
+    for (unsigned i = 0; ok && options->defects && options->defects[i]; i++)
+        ok = take_defect(board, options->defects[i], error);
+    if (ok)
+        make_virgin(board, options);
+    if (!ok || !vb_nvm_load(board, error)) {
+        board->state_path = NULL;
+        vboard_free(board);
+        return NULL;
+    }
+    board->noise = board->nvm.unit_seed + 99;
+    board->boot_pin = options->bootloader;
+    board->mode = VB_STARTING;
+    reset_into(board, options->bootloader, now_us);
+    return board;
+}
+
+void vboard_free(struct vboard *board)
+{
+    if (!board)
+        return;
+    if (board->commit_us != INT64_MAX)
+        memcpy(board->nvm.blocks, board->live.blocks, sizeof board->nvm.blocks);
+    if (board->state_path)
+        vb_nvm_save(board, board->rtc_at_us);
+    vb_boot_free(board->boot);
+    vb_app_free(board->app);
+    g_queue_free_full(board->out, chunk_free);
+    g_hash_table_unref(board->defects);
+    g_free(board->state_path);
+    g_free(board);
+}
+
+void vb_dirty(struct vboard *board, int64_t now_us)
+{
+    board->dirty_since_us = MIN(board->dirty_since_us, now_us);
+    board->dirty_last_us = now_us;
+}
+
+void vb_send(struct vboard *board, const void *bytes, unsigned n, int64_t due_us)
+{
+    struct vb_chunk *last = g_queue_peek_tail(board->out);
+    struct vb_chunk *chunk = g_new0(struct vb_chunk, 1);
+    if (vb_defect(board, "silent"))
+        n = 0;
+    chunk->due_us = last ? MAX(due_us, last->due_us) : due_us;
+    chunk->n = n;
+    chunk->bytes = g_memdup2(bytes, n);
+    g_queue_push_tail(board->out, chunk);
+}
+
+static void pass_time(struct vboard *board, int64_t now_us)
+{
+    if (board->commit_us <= now_us) {
+        memcpy(board->nvm.blocks, board->live.blocks, sizeof board->nvm.blocks);
+        board->commit_us = INT64_MAX;
+        vb_dirty(board, now_us);
+    }
+    if (board->mode_at_us <= now_us) {
+        board->mode_at_us = INT64_MAX;
+        if (board->mode_next == VB_STARTING) {
+            start(board, now_us);
+        } else {
+            board->mode = board->mode_next;
+            if (board->mode == VB_APPLICATION)
+                vb_app_start(board, now_us);
+            if (board->mode == VB_BOOTLOADER)
+                vb_boot_reset(board->boot);
+        }
+    }
+    if (board->mode == VB_ASLEEP && vb_true_ma(board) > 1000)
+        start(board, now_us);
+    if (board->mode == VB_APPLICATION)
+        vb_app_tick(board, now_us);
+    if (board->dirty_since_us != INT64_MAX &&
+        (now_us - board->dirty_last_us >= SAVE_IDLE_US || now_us - board->dirty_since_us >= SAVE_MAX_US))
+        vb_nvm_save(board, now_us);
+}
+
+void vboard_accept(struct vboard *board, const uint8_t *bytes, size_t n, int64_t now_us)
+{
+    pass_time(board, now_us);
+    int64_t unplug = vb_defect_number(board, "unplug-at", INT64_MAX);
+    for (size_t i = 0; i < n; i++) {
+        board->received++;
+        if ((int64_t)board->received > unplug && !board->unplugged) {
+            board->unplugged = true;
+            g_queue_clear_full(board->out, chunk_free);
+        }
+        if (board->unplugged)
+            continue;
+        if (board->mode == VB_APPLICATION)
+            vb_app_byte(board, bytes[i], now_us);
+        else if (board->mode == VB_BOOTLOADER)
+            vb_boot_byte(board, bytes[i], now_us);
+    }
+}
+
+size_t vboard_produce(struct vboard *board, uint8_t *bytes, size_t max, int64_t now_us)
+{
+    size_t n = 0;
+    struct vb_chunk *chunk;
+    pass_time(board, now_us);
+    while (n < max && (chunk = g_queue_peek_head(board->out)) && chunk->due_us <= now_us) {
+        size_t part = MIN(max - n, chunk->n - chunk->sent);
+        if (part)
+            memcpy(bytes + n, chunk->bytes + chunk->sent, part);
+        n += part;
+        chunk->sent += (unsigned)part;
+        if (chunk->sent == chunk->n)
+            chunk_free(g_queue_pop_head(board->out));
+    }
+    return n;
+}
+
+int64_t vboard_next_us(struct vboard *board)
+{
+    const struct vb_chunk *chunk = g_queue_peek_head(board->out);
+    int64_t next = chunk ? chunk->due_us : INT64_MAX;
+    next = MIN(next, board->mode_at_us);
+    next = MIN(next, board->commit_us);
+    if (board->dirty_since_us != INT64_MAX && board->state_path)
+        next = MIN(next, MIN(board->dirty_last_us + SAVE_IDLE_US, board->dirty_since_us + SAVE_MAX_US));
+    return next;
+}
+
+void vboard_lines(struct vboard *board, bool dtr, bool rts, int64_t now_us)
+{
+    pass_time(board, now_us);
+    board->boot_pin = dtr;
+    if (rts && !board->reset_line && board->mode != VB_OFF) {
+        board->mode = VB_IN_RESET;
+        board->mode_at_us = INT64_MAX;
+    }
+    if (!rts && board->reset_line && board->mode == VB_IN_RESET)
+        reset_into(board, board->boot_pin, now_us);
+    board->reset_line = rts;
+}
+
+void vboard_power(struct vboard *board, bool on, int64_t now_us)
+{
+    pass_time(board, now_us);
+    if (!on) {
+        /* What was accepted but not yet non-volatile is gone. */
+        board->commit_us = board->mode_at_us = INT64_MAX;
+        board->mode = VB_OFF;
+        g_queue_clear_full(board->out, chunk_free);
+    } else if (board->mode == VB_OFF) {
+        board->mode = VB_STARTING;
+        board->unplugged = false;
+        reset_into(board, board->boot_pin, now_us);
+    }
+}
+
+void vboard_reset_button(struct vboard *board, bool pressed, int64_t now_us)
+{
+    pass_time(board, now_us);
+    if (pressed)
+        board->button_since_us = now_us;
+    else
+        reset_into(board, now_us - board->button_since_us >= (int64_t)BUTTON_BOOT_S * 1000000, now_us);
+}
+
+void vboard_bench_current(struct vboard *board, int64_t ma)
+{
+    board->bench_ma = ma;
+    board->bench_output = ma != 0;
+}
+
+void vboard_bench_temperature(struct vboard *board, int64_t mdeg)
+{
+    board->bench_mdeg = mdeg;
+}
+
+void vboard_truth_unique_id(const struct vboard *board, uint8_t id[12])
+{
+    memcpy(id, board->nvm.unique_id, 12);
+}
+
+const uint8_t *vboard_truth_flash(const struct vboard *board, uint32_t *address, size_t *size)
+{
+    *address = VB_FLASH_ADDRESS;
+    *size = VB_FLASH_SIZE;
+    return board->nvm.flash;
+}
+
+bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_t **bytes, size_t *n)
+{
+    for (unsigned i = 0; i < VB_BLOCKS; i++)
+        if (board->nvm.blocks[i].size && board->nvm.blocks[i].number == block) {
+            *bytes = board->nvm.blocks[i].bytes;
+            *n = board->nvm.blocks[i].size;
+            return true;
+        }
+    return false;
+}
+
+bool vboard_truth_running(const struct vboard *board)
+{
+    return board->mode == VB_APPLICATION;
+}
+
+int64_t vboard_truth_current_error_ma(const struct vboard *board, int64_t true_ma)
+{
+    struct vboard copy = *board;
+    copy.bench_ma = true_ma;
+    copy.bench_output = true;
+    return vb_current_ma(&copy, false) - true_ma;
+}

@@ -1,0 +1,174 @@
+/* The profile's rules over the whole set a board will hold: what the recipe writes, in order, over the
+ * presets. */
+#include "recipes/plan_files.h"
+
+#include "proto/board.h"
+#include "station/base/error.h"
+
+#include <string.h>
+
+struct rules {
+    const struct recipe *recipe;
+    const struct profile *profile;
+    GHashTable *written; /* key → struct item_value* (borrowed) */
+    GHashTable *presets; /* key → struct item_value* (owned) */
+    GPtrArray *warnings;
+    struct bind_report *report;
+    GHashTable *waived; /* rule names that were needed */
+};
+
+static const struct item_value *lookup(void *context, const char *key)
+{
+    const struct rules *rules = context;
+    const struct item_value *value = g_hash_table_lookup(rules->written, key);
+    return value ? value : g_hash_table_lookup(rules->presets, key);
+}
+
+static const struct recipe_waiver *waiver_for(const struct rules *rules, const char *rule)
+{
+    for (guint i = 0; i < rules->recipe->waivers->len; i++) {
+        const struct recipe_waiver *waiver = g_ptr_array_index(rules->recipe->waivers, i);
+        if (strcmp(waiver->rule, rule) == 0)
+            return waiver;
+    }
+    return NULL;
+}
+
+/* Where in the recipe the rule's first written item stands; the steps' place when only presets are involved.
+ */
+static struct bind_place place_of(const struct rules *rules, const struct profile_rule *rule)
+{
+    const char *keys[] = {rule->left, rule->right, rule->cells};
+    for (gsize k = 0; k < G_N_ELEMENTS(keys); k++)
+        for (guint i = 0; keys[k] && i < rules->recipe->steps->len; i++) {
+            const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, i);
+            static const char *const with_values[] = {"write_identity", "parameters", "switches"};
+            for (gsize v = 0; v < G_N_ELEMENTS(with_values); v++) {
+                if (strcmp(step->variant->tag, with_values[v]) != 0)
+                    continue;
+                const struct recipe_items *items = step->value;
+                for (guint p = 0; p < items->values->len; p++) {
+                    const struct bind_pair *pair = g_ptr_array_index(items->values, p);
+                    if (strcmp(pair->key, keys[k]) == 0)
+                        return pair->value_place;
+                }
+            }
+        }
+    return bind_place_of(rules->recipe, rules->recipe, "steps");
+}
+
+static void violated(void *context, const struct profile_rule *rule, const char *sentence)
+{
+    struct rules *rules = context;
+    const struct recipe_waiver *waiver = waiver_for(rules, rule->name);
+    bool both_preset = rule->left && !g_hash_table_contains(rules->written, rule->left) &&
+                       (!rule->right || !g_hash_table_contains(rules->written, rule->right));
+    if (waiver && rule->waivable) {
+        g_hash_table_add(rules->waived, rule->name);
+        g_ptr_array_add(rules->warnings, g_strdup_printf("rule '%s' is waived: %s (%s)", rule->name,
+                                                         waiver->reason, sentence));
+        return;
+    }
+    g_autofree char *hint =
+        rule->waivable ? g_strdup_printf("change the value, or waive the rule '%s' with a reason", rule->name)
+        : both_preset  ? g_strdup("the profile's presets break it: write other values")
+                       : NULL;
+    bind_report_error(rules->report, place_of(rules, rule), hint, "%s%s%s", sentence,
+                      rule->because ? ": " : "", rule->because ? rule->because : "");
+}
+
+static void check_waivers(struct rules *rules)
+{
+    for (guint i = 0; i < rules->recipe->waivers->len; i++) {
+        const struct recipe_waiver *waiver = g_ptr_array_index(rules->recipe->waivers, i);
+        bool known = false, waivable = false;
+        for (guint k = 0; k < rules->profile->rules->len; k++) {
+            const struct profile_rule *rule = g_ptr_array_index(rules->profile->rules, k);
+            if (strcmp(rule->name, waiver->rule) == 0) {
+                known = true;
+                waivable |= rule->waivable;
+            }
+        }
+        struct bind_place place = bind_place_of(rules->recipe, waiver, "rule");
+        if (!known)
+            bind_report_error(rules->report, place, NULL, "profile '%s' has no rule '%s'",
+                              rules->profile->profile, waiver->rule);
+        else if (!waivable)
+            bind_report_error(rules->report, place, NULL, "rule '%s' cannot be waived", waiver->rule);
+        else if (!g_hash_table_contains(rules->waived, waiver->rule))
+            bind_report_warning(rules->report, place, "remove it",
+                                "rule '%s' is not broken, its waiver is not needed", waiver->rule);
+    }
+}
+
+/* A changed cell count moves every pack limit: they must come in the same recipe. */
+static void check_cell_count(const struct rules *rules)
+{
+    const char *key = rules->profile->cells_item;
+    const struct item_value *written = key ? g_hash_table_lookup(rules->written, key) : NULL;
+    const struct item_value *preset = key ? g_hash_table_lookup(rules->presets, key) : NULL;
+    if (!written || !preset || written->value == preset->value)
+        return;
+    for (guint k = 0; k < rules->profile->rules->len; k++) {
+        const struct profile_rule *rule = g_ptr_array_index(rules->profile->rules, k);
+        if ((rule->check == CHECK_PACK_UPPER || rule->check == CHECK_PACK_LOWER) &&
+            !g_hash_table_contains(rules->written, rule->left))
+            bind_report_error(rules->report, bind_place_of(rules->recipe, rules->recipe, "steps"), NULL,
+                              "the cell count becomes %" G_GINT64_FORMAT " but '%s' is not written anew",
+                              written->value, rule->left);
+    }
+}
+
+static void add_presets(struct rules *rules)
+{
+    for (guint i = 0; i < rules->profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(rules->profile->items, i);
+        struct item_value value;
+        g_autoptr(GError) wrong = NULL;
+        if (item->has_preset && item->preset_text &&
+            profile_value_parse(item, item->preset_text, &value, &wrong))
+            g_hash_table_replace(rules->presets, item->key, g_memdup2(&value, sizeof value));
+    }
+}
+
+void plan_rules_check(const struct recipe *recipe, const struct profile *profile,
+                      const struct plan_step *steps, GPtrArray *warnings, struct bind_report *report)
+{
+    struct rules rules = {.recipe = recipe, .profile = profile, .warnings = warnings, .report = report};
+    rules.written = g_hash_table_new(g_str_hash, g_str_equal);
+    rules.presets = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    rules.waived = g_hash_table_new(g_str_hash, g_str_equal);
+    add_presets(&rules);
+    for (guint i = 0; i < recipe->steps->len; i++)
+        for (unsigned k = 0; k < steps[i].value_count; k++)
+            g_hash_table_replace(rules.written, steps[i].values[k].item->key, &steps[i].values[k]);
+    if (g_hash_table_size(rules.written) > 0)
+        profile_check_rules(profile, lookup, violated, &rules);
+    check_waivers(&rules);
+    check_cell_count(&rules);
+    g_hash_table_unref(rules.written);
+    g_hash_table_unref(rules.presets);
+    g_hash_table_unref(rules.waived);
+}
+
+void plan_package_check(const struct recipe *recipe, const struct profile *profile,
+                        const struct package *package, struct bind_report *report)
+{
+    struct bind_place place = bind_place_of(recipe, recipe, "package");
+    const struct profile_firmware *firmware = &profile->firmware;
+    const struct image *image = package->image;
+    uint64_t first = (uint64_t)firmware->flash_address + (uint64_t)firmware->protect_size;
+    uint64_t end = (uint64_t)firmware->flash_address + (uint64_t)firmware->flash_size;
+    if (strcmp(package->manifest->product, profile->product) != 0)
+        bind_report_error(report, place, NULL, "the package is for product '%s', the profile describes '%s'",
+                          package->manifest->product, profile->product);
+    if (!firmware->loader || !loader_kind_find(firmware->loader))
+        bind_report_error(report, place, NULL, "profile '%s' names no loader for this package",
+                          profile->profile);
+    else if (image_first(image) < first || image_end(image) > end)
+        bind_report_error(report, place, NULL,
+                          "the image covers 0x%08X to 0x%08" G_GINT64_MODIFIER
+                          "X, the board's flash is 0x%08" G_GINT64_MODIFIER "X to 0x%08" G_GINT64_MODIFIER
+                          "X",
+                          image_first(image), image_end(image), first, end);
+}

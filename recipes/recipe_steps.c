@@ -1,0 +1,356 @@
+/* The parameters of every verb: one table each, and one visible list of the verbs. */
+#include "recipes/recipe.h"
+
+#define COMMON(of)                                                                                           \
+    {.key = "title",                                                                                         \
+     .type = BIND_TEXT,                                                                                      \
+     .offset = offsetof(struct of, common.title),                                                            \
+     .min = 1,                                                                                               \
+     .max = 80,                                                                                              \
+     .doc = "What people see; without it the verb's own title."},                                            \
+        {.key = "retries",                                                                                   \
+         .type = BIND_INTEGER,                                                                               \
+         .offset = offsetof(struct of, common.retries),                                                      \
+         .min = 0,                                                                                           \
+         .max = 5,                                                                                           \
+         .preset = "0",                                                                                      \
+         .doc =                                                                                              \
+             "Further attempts after a silence or a garbled answer, only of a verb that may be repeated."},  \
+    {                                                                                                        \
+        .key = "timeout", .type = BIND_QUANTITY, .offset = offsetof(struct of, common.timeout),              \
+        .quantity = QUANTITY_TIME, .min = 1, .max = 7200000000,                                              \
+        .doc = "Limit of the whole step; without it the verb's own."                                         \
+    }
+
+#define SCHEMA(verb, sentence)                                                                               \
+    static const struct bind_schema verb##_schema = {                                                        \
+        .name = #verb, .doc = sentence, .size = sizeof(struct recipe_##verb), .fields = verb##_fields}
+
+static const struct bind_choice levels[] = {
+    {"operator", 0, "may read"}, {"administrator", 1, "may write parameters"}, {NULL}};
+
+static const struct bind_field identify_fields[] = {
+    {.key = "product",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_identify, product),
+     .min = 1,
+     .max = 30,
+     .doc = "Product the board must report; without it the one the firmware manifest names."},
+    COMMON(recipe_identify),
+    {NULL}};
+SCHEMA(identify, "Reads which board this is and whether this run may touch it; must be the first step.");
+
+static const struct bind_field login_fields[] = {
+    {.key = "level",
+     .type = BIND_CHOICE,
+     .offset = offsetof(struct recipe_login, level),
+     .required = true,
+     .choices = levels,
+     .doc = "Permission level."},
+    {.key = "secret",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_login, secret),
+     .required = true,
+     .pattern = "[a-z0-9-]+",
+     .doc = "Name of the password in the station's secret store."},
+    COMMON(recipe_login),
+    {NULL}};
+SCHEMA(login, "Logs in on the board. A wrong password is never tried a second time.");
+
+static const struct bind_field flash_fields[] = {
+    {.key = "skip_if_identical",
+     .type = BIND_FLAG,
+     .offset = offsetof(struct recipe_flash, skip_if_identical),
+     .preset = "false",
+     .doc = "Prove the device first and write nothing when the bytes are already there."},
+    COMMON(recipe_flash),
+    {NULL}};
+SCHEMA(flash,
+       "Flashes the package's image, proves every byte on the device, starts it and checks its version.");
+
+static const struct bind_choice restart_ways[] = {
+    {"command", RESTART_COMMAND, "the board's own reset command"},
+    {"power", RESTART_POWER, "the bench switches the supply"},
+    {"prompt", RESTART_PROMPT, "the operator does it and confirms"},
+    {NULL}};
+static const struct bind_field restart_fields[] = {
+    {.key = "how",
+     .type = BIND_CHOICE,
+     .offset = offsetof(struct recipe_restart, how),
+     .required = true,
+     .choices = restart_ways,
+     .doc = "How the board is restarted."},
+    {.key = "login",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_restart, login),
+     .pattern = "[a-z0-9-]+",
+     .doc = "Name of the password to log in with again afterwards."},
+    {.key = "level",
+     .type = BIND_CHOICE,
+     .offset = offsetof(struct recipe_restart, level),
+     .preset = "administrator",
+     .choices = levels,
+     .doc = "Permission level of that login."},
+    COMMON(recipe_restart),
+    {NULL}};
+SCHEMA(restart, "Restarts the board and waits until it answers again.");
+
+#define VALUES                                                                                               \
+    {                                                                                                        \
+        .key = "values", .type = BIND_PAIRS, .offset = offsetof(struct recipe_items, values),                \
+        .pattern = "[a-z0-9_]+(\\.[a-z0-9_]+)+",                                                             \
+        .doc = "Item keys of the profile and their values, with units; texts may hold {sn} {scan} {date} "   \
+               "{model} "                                                                                    \
+               "{firmware}."                                                                                 \
+    }
+static const struct bind_field items_fields[] = {VALUES, COMMON(recipe_items), {NULL}};
+static const struct bind_field parameters_fields[] = {
+    {.key = "presets",
+     .type = BIND_FLAG,
+     .offset = offsetof(struct recipe_items, presets),
+     .preset = "false",
+     .doc = "Also write the profile's printed default of every parameter not named here."},
+    VALUES,
+    COMMON(recipe_items),
+    {NULL}};
+static const struct bind_schema write_identity_schema = {
+    .name = "write_identity",
+    .size = sizeof(struct recipe_items),
+    .fields = items_fields,
+    .doc = "Writes serial number, barcodes and product strings; only on a board whose firmware is proved."};
+static const struct bind_schema parameters_schema = {
+    .name = "parameters",
+    .size = sizeof(struct recipe_items),
+    .fields = parameters_fields,
+    .doc = "Writes parameters block-wise and reads every one back."};
+static const struct bind_schema switches_schema = {.name = "switches",
+                                                   .size = sizeof(struct recipe_items),
+                                                   .fields = items_fields,
+                                                   .doc = "Opens or closes protection and alarm functions."};
+
+#define CHARGE(name, sentence)                                                                               \
+    {                                                                                                        \
+        .key = #name, .type = BIND_QUANTITY, .offset = offsetof(struct recipe_capacity, name),               \
+        .required = true, .quantity = QUANTITY_CHARGE, .min = 1, .max = 10000000, .doc = sentence            \
+    }
+static const struct bind_field capacity_fields[] = {
+    CHARGE(nominal, "Rated capacity."),
+    CHARGE(full, "Full charge capacity; equal to nominal unless waived."),
+    CHARGE(remaining, "Charge in the pack now."),
+    COMMON(recipe_capacity),
+    {NULL}};
+SCHEMA(capacity, "Writes the capacities in every place and unit the board keeps them.");
+
+static const struct bind_field cells_fields[] = {{.key = "count",
+                                                  .type = BIND_INTEGER,
+                                                  .offset = offsetof(struct recipe_cells, count),
+                                                  .required = true,
+                                                  .min = 1,
+                                                  .max = 176,
+                                                  .doc = "Cells in series."},
+                                                 COMMON(recipe_cells),
+                                                 {NULL}};
+SCHEMA(cells, "Writes the cell count.");
+
+static const struct bind_field verify_fields[] = {COMMON(recipe_verify), {NULL}};
+SCHEMA(verify, "Reads every item written in this run again, raw; needs a restart since the last write.");
+
+#define SAMPLES(of, spread_quantity)                                                                         \
+    {.key = "samples",                                                                                       \
+     .type = BIND_INTEGER,                                                                                   \
+     .offset = offsetof(struct of, samples),                                                                 \
+     .min = 1,                                                                                               \
+     .max = 64,                                                                                              \
+     .preset = "8",                                                                                          \
+     .doc = "Readings taken of the board."},                                                                 \
+    {                                                                                                        \
+        .key = "spread", .type = BIND_QUANTITY, .offset = offsetof(struct of, spread), .required = true,     \
+        .quantity = spread_quantity, .doc = "Largest difference between these readings."                     \
+    }
+#define AMPERES(of, name, sentence)                                                                          \
+    {                                                                                                        \
+        .key = #name, .type = BIND_QUANTITY, .offset = offsetof(struct of, name), .required = true,          \
+        .quantity = QUANTITY_CURRENT, .doc = sentence                                                        \
+    }
+
+static const struct bind_field calibrate_zero_fields[] = {
+    SAMPLES(recipe_calibrate_zero, QUANTITY_CURRENT),
+    AMPERES(recipe_calibrate_zero, tolerance, "Error that may remain."),
+    AMPERES(recipe_calibrate_zero, correction_max, "A larger error as found is a bad board."),
+    COMMON(recipe_calibrate_zero),
+    {NULL}};
+SCHEMA(calibrate_zero, "Calibrates the current zero while no current flows.");
+
+static const struct bind_choice references[] = {{"bench", REFERENCE_BENCH, "the slot's reference instrument"},
+                                                {"entered", REFERENCE_ENTERED, "a value the operator enters"},
+                                                {NULL}};
+#define REFERENCE(of)                                                                                        \
+    {                                                                                                        \
+        .key = "reference", .type = BIND_CHOICE, .offset = offsetof(struct of, reference),                   \
+        .choices = references, .preset = "bench", .doc = "Where the true value comes from."                  \
+    }
+static const struct bind_field calibrate_gain_fields[] = {
+    REFERENCE(recipe_calibrate_gain),
+    AMPERES(recipe_calibrate_gain, current, "Current to calibrate at; charge positive."),
+    AMPERES(recipe_calibrate_gain, verify_current, "Second point that must read right afterwards."),
+    SAMPLES(recipe_calibrate_gain, QUANTITY_CURRENT),
+    AMPERES(recipe_calibrate_gain, tolerance, "Error that may remain at both points."),
+    {.key = "correction_max",
+     .type = BIND_QUANTITY,
+     .offset = offsetof(struct recipe_calibrate_gain, correction_max),
+     .required = true,
+     .quantity = QUANTITY_PERCENT,
+     .min = 1,
+     .max = 50000,
+     .doc = "A larger error as found is a bad board."},
+    {.key = "settle",
+     .type = BIND_QUANTITY,
+     .offset = offsetof(struct recipe_calibrate_gain, settle),
+     .quantity = QUANTITY_TIME,
+     .min = 1,
+     .max = 60000000,
+     .preset = "200 ms",
+     .doc = "Wait after the current was set."},
+    COMMON(recipe_calibrate_gain),
+    {NULL}};
+SCHEMA(calibrate_gain, "Calibrates the current gain against a reference and proves it at a second point.");
+
+#define KELVIN(name, need, sentence)                                                                         \
+    {                                                                                                        \
+        .key = #name, .type = BIND_QUANTITY, .offset = offsetof(struct recipe_calibrate_temperature, name),  \
+        .required = need, .quantity = QUANTITY_TEMPERATURE_DIFFERENCE, .doc = sentence                       \
+    }
+static const struct bind_field calibrate_temperature_fields[] = {
+    REFERENCE(recipe_calibrate_temperature),
+    {.key = "sensors",
+     .type = BIND_INTEGERS,
+     .offset = offsetof(struct recipe_calibrate_temperature, sensors),
+     .required = true,
+     .min = 1,
+     .max = 33,
+     .doc = "Sensor numbers from 0; cells first, then MOS, then ambient."},
+    SAMPLES(recipe_calibrate_temperature, QUANTITY_TEMPERATURE_DIFFERENCE),
+    KELVIN(tolerance, true, "Error that may remain."),
+    KELVIN(correction_max, true, "A larger error as found is a bad board."),
+    KELVIN(verify_step, false,
+           "The bench moves by this much for the second point; absent = no second point."),
+    COMMON(recipe_calibrate_temperature),
+    {NULL}};
+SCHEMA(calibrate_temperature, "Calibrates temperature sensors against a reference.");
+
+static const struct bind_field clock_fields[] = {{.key = "tolerance",
+                                                  .type = BIND_QUANTITY,
+                                                  .offset = offsetof(struct recipe_clock, tolerance),
+                                                  .preset = "2 s",
+                                                  .quantity = QUANTITY_TIME,
+                                                  .min = 1000000,
+                                                  .max = 60000000,
+                                                  .doc = "Largest difference after setting."},
+                                                 COMMON(recipe_clock),
+                                                 {NULL}};
+SCHEMA(clock, "Sets the board's clock to the station's and reads it back.");
+
+static const struct bind_field antitheft_off_fields[] = {
+    {.key = "secret",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_antitheft_off, secret),
+     .required = true,
+     .pattern = "[a-z0-9-]+",
+     .doc = "Name of the close code in the station's secret store."},
+    COMMON(recipe_antitheft_off),
+    {NULL}};
+SCHEMA(antitheft_off, "Switches all anti-theft modes off, so that no pack locks itself in a warehouse.");
+
+static const struct bind_field limit_fields[] = {
+    {.key = "read",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_limit, read),
+     .required = true,
+     .doc = "What is measured: pack_voltage, cell_max, cell_min, cell_delta, cell_count, current, soc, "
+            "temperature_max, temperature_min, ambient, mos, protections, alarms, charge_fet, discharge_fet, "
+            "antitheft_locked."},
+    {.key = "min",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_limit, min_text),
+     .doc = "Lower limit, with unit."},
+    {.key = "max",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_limit, max_text),
+     .doc = "Upper limit, with unit."},
+    {NULL}};
+static const struct bind_schema limit_schema = {.name = "limit",
+                                                .size = sizeof(struct recipe_limit),
+                                                .doc = "One reading and its limits.",
+                                                .fields = limit_fields};
+static const struct bind_field measure_fields[] = {
+    {.key = "limits",
+     .type = BIND_LIST,
+     .offset = offsetof(struct recipe_measure, limits),
+     .required = true,
+     .min = 1,
+     .max = 32,
+     .child = &limit_schema,
+     .doc = "Readings with their limits; all are recorded even when one fails."},
+    COMMON(recipe_measure),
+    {NULL}};
+SCHEMA(measure, "Self-test: reads the board's telemetry once and holds it against limits.");
+
+static const struct bind_choice questions[] = {{"confirm", QUESTION_CONFIRM, "yes, or the run fails"},
+                                               {"pass_fail", QUESTION_PASS_FAIL, "the operator judges"},
+                                               {"number", QUESTION_NUMBER, "a number inside limits"},
+                                               {NULL}};
+static const struct bind_field prompt_fields[] = {
+    {.key = "text",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_prompt, text),
+     .required = true,
+     .min = 1,
+     .max = 200,
+     .doc = "One sentence for the operator."},
+    {.key = "question",
+     .type = BIND_CHOICE,
+     .offset = offsetof(struct recipe_prompt, question),
+     .required = true,
+     .choices = questions,
+     .doc = "What kind of answer is expected."},
+    {.key = "unit",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_prompt, unit),
+     .doc = "Quantity of a number: voltage, current, charge, temperature, time …; absent = a plain count."},
+    {.key = "min",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_prompt, min_text),
+     .doc = "Lower limit of a number."},
+    {.key = "max",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_prompt, max_text),
+     .doc = "Upper limit of a number."},
+    COMMON(recipe_prompt),
+    {NULL}};
+SCHEMA(prompt, "Asks the operator; the answer is on record.");
+
+static const struct bind_field label_fields[] = {COMMON(recipe_label), {NULL}};
+SCHEMA(label,
+       "The label's place in the order; it is printed from the committed PASS row. Must be the last step.");
+
+const struct bind_variant recipe_steps[] = {
+    {"identify", &identify_schema},
+    {"login", &login_schema},
+    {"flash", &flash_schema},
+    {"restart", &restart_schema},
+    {"write_identity", &write_identity_schema},
+    {"capacity", &capacity_schema},
+    {"cells", &cells_schema},
+    {"parameters", &parameters_schema},
+    {"switches", &switches_schema},
+    {"verify", &verify_schema},
+    {"calibrate_zero", &calibrate_zero_schema},
+    {"calibrate_gain", &calibrate_gain_schema},
+    {"calibrate_temperature", &calibrate_temperature_schema},
+    {"clock", &clock_schema},
+    {"antitheft_off", &antitheft_off_schema},
+    {"measure", &measure_schema},
+    {"prompt", &prompt_schema},
+    {"label", &label_schema},
+    {NULL},
+};
