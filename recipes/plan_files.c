@@ -125,6 +125,14 @@ void plan_files_clear(struct plan_files *files)
     *files = (struct plan_files){0};
 }
 
+/* A file named by a recipe that is itself wrong: its own check lists everything, here the first line is
+ * enough. */
+static void blame_file(struct bind_report *report, struct bind_place place, const GError *wrong)
+{
+    g_auto(GStrv) lines = g_strsplit(wrong->message, "\n", 2);
+    bind_report_error(report, place, "check that file alone", "%s", lines[0]);
+}
+
 /* A package that is not built yet is a warning here: `check` looks at files, a plan needs everything. */
 bool plan_check_recipe(const struct recipe *recipe, const struct trust *trust, struct bind_report *report)
 {
@@ -132,10 +140,10 @@ bool plan_check_recipe(const struct recipe *recipe, const struct trust *trust, s
     g_autoptr(GError) wrong = NULL, missing = NULL;
     files.kept = g_ptr_array_new_with_free_func(file_free);
     if (!load_profile(&files, recipe->path, &wrong))
-        bind_report_error(report, bind_place_of(recipe, recipe, "profile"), NULL, "%s", wrong->message);
+        blame_file(report, bind_place_of(recipe, recipe, "profile"), wrong);
     g_clear_error(&wrong);
     if (!load_layout(&files, recipe->path, &wrong))
-        bind_report_error(report, bind_place_of(recipe, recipe, "layout"), NULL, "%s", wrong->message);
+        blame_file(report, bind_place_of(recipe, recipe, "layout"), wrong);
     if (!load_package(&files, recipe->path, trust, &missing))
         bind_report_warning(report, bind_place_of(recipe, recipe, "package"), NULL, "%s", missing->message);
     if (files.profile) {

@@ -22,8 +22,8 @@
 extern const struct cli_verb cli_demo_verbs[];
 
 #define DEMO_VERSION  "1.0.4"
-#define DEMO_PACKAGE  "firmware/b200lt55-" DEMO_VERSION
-#define DEMO_RECIPE   "basen-100ah-16s.yaml"
+#define DEMO_PACKAGE  "packages/b200lt55-" DEMO_VERSION
+#define DEMO_RECIPE   "recipes/basen-100ah-16s.yaml"
 #define DEMO_START_MS 5000
 #define DEMO_ADDRESS  0x08000000u
 #define DEMO_LINE_MAX 512
@@ -71,8 +71,8 @@ static bool copy(const struct demo *demo, const char *from, const char *to, GErr
 
 static bool copy_files(const struct demo *demo, GError **error)
 {
-    return copy(demo, "recipes/" DEMO_RECIPE, DEMO_RECIPE, error) &&
-           copy(demo, "recipes/boards/basen-lt55.yaml", "boards/basen-lt55.yaml", error) &&
+    return copy(demo, DEMO_RECIPE, DEMO_RECIPE, error) &&
+           copy(demo, "recipes/boards/basen-lt55.yaml", "recipes/boards/basen-lt55.yaml", error) &&
            copy(demo, "labels/board-60x40.yaml", "labels/board-60x40.yaml", error);
 }
 
@@ -121,7 +121,7 @@ static bool make_release(const struct demo *demo, GError **error)
     g_autofree char *trust_folder = in(demo, "trust");
     g_autofree char *recipe = in(demo, DEMO_RECIPE);
     g_autofree char *key = in(demo, "keys/demo-release.key");
-    g_autofree char *out = in(demo, "release.yaml");
+    g_autofree char *out = in(demo, "recipes/release.yaml");
     struct trust *trust = trust_load(trust_folder, error);
     bool ok = trust && release_make(recipe, trust, key, out, error);
     trust_free(trust);
@@ -137,8 +137,8 @@ static bool make_secrets(const struct demo *demo, GError **error)
 
 static bool build_station(const struct demo *demo, GError **error)
 {
-    static const char *const folders[] = {"boards",  "labels",   "keys",    "trust",
-                                          "secrets", "firmware", "printed", "units"};
+    static const char *const folders[] = {"recipes/boards", "labels",   "keys",    "trust",
+                                          "secrets",        "packages", "printed", "units"};
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
         if (!make_folder(demo, folders[i], error))
             return false;
@@ -199,19 +199,19 @@ static bool start_board(const struct demo *demo, unsigned number, GPid *pid, GEr
     g_autofree char *state = in(demo, name);
     g_autofree char *seed = g_strdup_printf("%u", number);
     const char *argv[40] = {program,
-                      "--family",
-                      "basen",
-                      "--listen",
-                      listen,
-                      "--bench",
-                      bench,
-                      "--state",
-                      state,
-                      "--unit-seed",
-                      seed,
-                      "--speed",
-                      demo->fast ? "fast" : "real",
-                      NULL};
+                            "--family",
+                            "basen",
+                            "--listen",
+                            listen,
+                            "--bench",
+                            bench,
+                            "--state",
+                            state,
+                            "--unit-seed",
+                            seed,
+                            "--speed",
+                            demo->fast ? "fast" : "real",
+                            NULL};
     const GPtrArray *defects = cli_all(demo->input, "defect");
     int n = 13, fd;
     for (guint i = 0; defects && i < defects->len && n < 37; i++) {
@@ -219,8 +219,8 @@ static bool start_board(const struct demo *demo, unsigned number, GPid *pid, GEr
         argv[n++] = g_ptr_array_index(defects, i);
     }
     g_autoptr(GError) inner = NULL;
-    if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, pid, NULL, &fd,
-                                  NULL, &inner))
+    if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, pid, NULL,
+                                  &fd, NULL, &inner))
         return error_set(error, ERROR_ABSENT, "%s", inner->message);
     bool ok = wait_listening(fd, error);
     close(fd);
@@ -271,7 +271,7 @@ static int provision(const struct demo *demo, unsigned number, const char *scan,
 {
     GPid pid = 0;
     g_autofree char *station = in(demo, "station.yaml");
-    g_autofree char *release = in(demo, "release.yaml");
+    g_autofree char *release = in(demo, "recipes/release.yaml");
     g_autoptr(config_auto) config = config_open(station, error);
     if (!config)
         return -1;
@@ -312,7 +312,7 @@ static int one_unit(const struct demo *demo, bool *again)
 static bool prepare(struct demo *demo, GError **error)
 {
     g_autofree char *made = in(demo, "made");
-    g_autofree char *release = in(demo, "release.yaml");
+    g_autofree char *release = in(demo, "recipes/release.yaml");
     demo->sockets = g_dir_make_tmp("packline-XXXXXX", NULL);
     if (!demo->sockets)
         return error_set(error, ERROR_STORAGE, "no temporary folder: %s", g_strerror(errno));

@@ -220,8 +220,8 @@ static int finish(struct unit *unit, const struct engine_result *result)
     g_autoptr(GError) error = NULL;
     int code = result->exit_code;
     if (result->verdict == VERDICT_PASS && unit->plan->production && unit->plan->layout &&
-        !press_unit(unit->config, unit->store, unit->plan, unit->run, unit->request->tick, unit->screen,
-                    &error)) {
+        !press_unit(unit->config, unit->store, unit->plan->layout, unit->plan->profile, unit->run,
+                    unit->request->tick, unit->screen, &error)) {
         code = error_rule(error)->exit_code;
         screen_line(unit->screen, "  LABEL NOT PRINTED: %s", error->message);
         screen_line(unit->screen, "       %s", error_rule(error)->advice);

@@ -54,6 +54,10 @@ bool store_label_set(struct store *store, int64_t job, enum store_label_state st
  * reference. */
 json_t *store_run_json(struct store *store, int64_t run, GError **error);
 
+/* What an item read as when it was last compared in this run; NULL when it was not. Newly allocated. */
+bool store_value_found(struct store *store, int64_t run, const char *key, char **shown,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Records, from documented views. All answers are JSON; new references. */
 struct store_filter {
     const char *sn, *model, *verdict, *firmware, *since, *until; /* NULL = any; since/until YYYY-MM-DD */

@@ -75,6 +75,14 @@ json_t *store_run_json(struct store *store, int64_t run, GError **error)
     return row;
 }
 
+bool store_value_found(struct store *store, int64_t run, const char *key, char **shown, GError **error)
+{
+    return store_get_text(
+        store, error, shown,
+        "SELECT found FROM value WHERE run = ? AND key = ? AND ok = 1 ORDER BY seq DESC LIMIT 1", "is", run,
+        key);
+}
+
 /* RFC 4180; a cell that a spreadsheet would run as a formula gets an apostrophe in front. */
 static void put_cell(FILE *out, json_t *value, bool first)
 {

@@ -3,7 +3,7 @@
 source "$SOURCE/tests/bad/lib.bash"
 station_make
 
-steps=$(grep -c '^  - do:' "$work/demo/basen-100ah-16s.yaml")
+steps=$(grep -c '^  - do:' "$work/demo/recipes/basen-100ah-16s.yaml")
 n=300
 for step in $(seq 0 $((steps - 1))); do
     n=$((n + 1))

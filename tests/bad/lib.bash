@@ -34,7 +34,7 @@ station_make() {
     sed -E -e "s#link: unix:.*/board.sock.*#link: unix:$work/board.sock#" \
         -e "s#link: unix:.*/bench.sock#link: unix:$work/bench.sock#" "$work/demo/station.yaml" >"$work/demo/test.yaml"
     station="$work/demo/test.yaml"
-    release="$work/demo/release.yaml"
+    release="$work/demo/recipes/release.yaml"
 }
 
 # board_start NUMBER DEFECT…

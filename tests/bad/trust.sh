@@ -3,7 +3,8 @@
 source "$SOURCE/tests/bad/lib.bash"
 station_make
 board_start 500
-for file in basen-100ah-16s.yaml boards/basen-lt55.yaml labels/board-60x40.yaml firmware/b200lt55-1.0.4/manifest.yaml release.yaml; do
+for file in recipes/basen-100ah-16s.yaml recipes/boards/basen-lt55.yaml labels/board-60x40.yaml \
+    packages/b200lt55-1.0.4/manifest.yaml recipes/release.yaml; do
     say "changed: $file"
     cp "$work/demo/$file" "$work/kept"
     printf '# changed\n' >>"$work/demo/$file"
@@ -12,12 +13,12 @@ for file in basen-100ah-16s.yaml boards/basen-lt55.yaml labels/board-60x40.yaml 
     expect 7
 done
 say "a recipe that is not released runs as a trial: marked, without label, never a production PASS"
-release="$work/demo/basen-100ah-16s.yaml"
+release="$work/demo/recipes/basen-100ah-16s.yaml"
 unit BSN00000500
 expect 0 'TRIAL PASS BSN00000500'
 [ ! -e "$work/demo/printed/BSN00000500.png" ] || die "a trial printed a label"
 packline records list --station "$station" --sn BSN00000500 --json | grep -q '"mode":"trial"' || die "not marked as a trial"
-release="$work/demo/release.yaml"
+release="$work/demo/recipes/release.yaml"
 unit BSN00000500
 expect 0 'PASS BSN00000500'
 grep -q TRIAL "$work/out" && die "a production run is called a trial"

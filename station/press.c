@@ -1,0 +1,177 @@
+#include "station/press.h"
+
+#include "labels/printer.h"
+#include "station/base/error.h"
+
+#include <string.h>
+
+/* What the label says, all from the committed record. */
+struct press {
+    json_t *payload;
+    struct label_values values;
+};
+
+static const char *word(json_t *payload, const char *key)
+{
+    const char *text = json_string_value(json_object_get(payload, key));
+    return text ? text : "";
+}
+
+static void fill_values(struct press *press)
+{
+    json_t *p = press->payload;
+    press->values = (struct label_values){.sn = word(p, "sn"),
+                                          .model = word(p, "model"),
+                                          .capacity = word(p, "capacity"),
+                                          .strings = word(p, "strings"),
+                                          .firmware = word(p, "firmware"),
+                                          .date = word(p, "date"),
+                                          .product = word(p, "product"),
+                                          .hardware = word(p, "hardware"),
+                                          .run = word(p, "run"),
+                                          .barcode = word(p, "barcode")};
+}
+
+static void put(json_t *to, const char *key, const char *text)
+{
+    json_object_set_new(to, key, json_string(text ? text : ""));
+}
+
+/* Capacity and strings as they were read back on this board. */
+static bool add_values(struct store *store, int64_t run, const struct profile *profile, json_t *payload,
+                       GError **error)
+{
+    g_autofree char *capacity = NULL, *cells = NULL;
+    if (!store_value_found(store, run, "config.nominal_capacity", &capacity, error) ||
+        !store_value_found(store, run, profile->cells_item ? profile->cells_item : "", &cells, error))
+        return false;
+    g_autofree char *strings = cells ? g_strconcat(cells, "S", NULL) : NULL;
+    put(payload, "capacity", capacity);
+    put(payload, "strings", strings);
+    return true;
+}
+
+static json_t *make_payload(struct store *store, const struct profile *profile, int64_t run, GError **error)
+{
+    json_t *row = store_run_json(store, run, error);
+    if (!row)
+        return NULL;
+    g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, run);
+    g_autofree char *date = g_strndup(word(row, "started"), 10);
+    json_t *payload = json_object();
+    put(payload, "sn", word(row, "sn"));
+    put(payload, "model", word(row, "model"));
+    put(payload, "firmware", word(row, "firmware"));
+    put(payload, "product", word(row, "product"));
+    put(payload, "hardware", word(row, "hardware"));
+    put(payload, "barcode", word(row, "scan"));
+    put(payload, "date", date);
+    put(payload, "run", number);
+    bool pass = strcmp(word(row, "verdict"), "PASS") == 0 ||
+                error_set(error, ERROR_RULE, "run %s is no PASS: no label", number);
+    json_decref(row);
+    if (pass && add_values(store, run, profile, payload, error))
+        return payload;
+    json_decref(payload);
+    return NULL;
+}
+
+static bool send_label(const struct config_printer *printer, const char *link,
+                       const struct label_bitmap *bitmap, const char *sn, struct tick *tick,
+                       struct store *store, int64_t job, GError **error)
+{
+    static const enum store_label_state states[] = {[PRINTER_NOT_SENT] = LABEL_FAILED,
+                                                    [PRINTER_UNCONFIRMED] = LABEL_UNCONFIRMED,
+                                                    [PRINTER_DONE] = LABEL_PRINTED};
+    g_autoptr(GBytes) png = label_png(bitmap, error);
+    g_autoptr(GBytes) pdf = png ? label_pdf(bitmap, error) : NULL;
+    g_autoptr(GBytes) zpl = pdf ? label_zpl(bitmap) : NULL;
+    g_autoptr(GError) failure = NULL;
+    const struct printer_job sheet = {sn, png, pdf, zpl, tick};
+    if (!zpl || !store_label_set(store, job, LABEL_SENDING, printer->printer, error))
+        return false;
+    enum printer_outcome outcome = printer_send(link, &sheet, &failure);
+    if (!store_label_set(store, job, states[outcome], failure ? failure->message : printer->printer, error))
+        return false;
+    if (outcome == PRINTER_DONE)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+static bool print_payload(const struct config *config, struct store *store, const struct layout *layout,
+                          json_t *payload, int64_t run, struct tick *tick, struct screen *screen,
+                          GError **error)
+{
+    struct press press = {.payload = payload};
+    int64_t job;
+    if (config->printers->len == 0)
+        return error_set(error, ERROR_PRINTER, "%s names no printer: add one under `printers:`",
+                         config->path);
+    const struct config_printer *printer = g_ptr_array_index(config->printers, 0);
+    g_autofree char *link = config_link(config, printer->link);
+    char *text = json_dumps(payload, JSON_SORT_KEYS | JSON_COMPACT);
+    bool queued = store_label_queue(store, run, text, &job, error);
+    free(text);
+    if (!queued)
+        return false;
+    fill_values(&press);
+    struct label_bitmap *bitmap = label_render(layout, &press.values, (unsigned)printer->dpi, error);
+    bool ok = bitmap && send_label(printer, link, bitmap, press.values.sn, tick, store, job, error);
+    label_bitmap_free(bitmap);
+    if (!ok)
+        return false;
+    bool file = g_str_has_prefix(link, "file:");
+    screen_line(screen, "label  %s%s%s%s", file ? link + 5 : link, file ? "/" : "",
+                file ? press.values.sn : "", file ? ".png" : "");
+    return true;
+}
+
+bool press_unit(const struct config *config, struct store *store, const struct layout *layout,
+                const struct profile *profile, int64_t run, struct tick *tick, struct screen *screen,
+                GError **error)
+{
+    json_t *payload = make_payload(store, profile, run, error);
+    bool ok = payload && print_payload(config, store, layout, payload, run, tick, screen, error);
+    json_decref(payload);
+    return ok;
+}
+
+/* A file the run used, by its hash, as the store kept it. */
+static GBytes *kept(const struct config *config, const char *sha256, GError **error)
+{
+    g_autofree char *store = config_path(config, config->store);
+    g_autofree char *path = g_strdup_printf("%s/files/%.2s/%s", store, sha256, sha256);
+    return bind_read_file(path, BIND_FILE_MAX, error);
+}
+
+bool press_again(const struct config *config, struct store *store, const char *sn, struct tick *tick,
+                 struct screen *screen, GError **error)
+{
+    const struct store_filter filter = {.sn = sn, .verdict = "PASS", .limit = 1};
+    json_t *rows = store_records_list(store, &filter, error), *row = json_array_get(rows, 0);
+    bool ok = false;
+    if (!rows)
+        return false;
+    if (!row) {
+        json_decref(rows);
+        return error_set(error, ERROR_ABSENT, "no unit %s passed here, so there is no label for it", sn);
+    }
+    int64_t run = json_integer_value(json_object_get(row, "run"));
+    g_autoptr(GBytes) layout_bytes = kept(config, word(row, "layout_sha256"), error);
+    g_autoptr(GBytes) profile_bytes = layout_bytes ? kept(config, word(row, "profile_sha256"), error) : NULL;
+    if (profile_bytes) {
+        g_autoptr(bind_report_auto) layout_report = bind_report_new("layout", layout_bytes);
+        g_autoptr(bind_report_auto) profile_report = bind_report_new("profile", profile_bytes);
+        struct layout *layout = layout_load("layout", layout_bytes, layout_report);
+        struct profile *profile = profile_load("profile", profile_bytes, profile_report);
+        ok = layout && profile
+                 ? press_unit(config, store, layout, profile, run, tick, screen, error)
+                 : error_set(error, ERROR_INTERNAL,
+                             "the layout or profile of run %" G_GINT64_FORMAT " does not load any more", run);
+        layout_free(layout);
+        profile_free(profile);
+    }
+    json_decref(rows);
+    return ok;
+}
