@@ -76,6 +76,11 @@ bool bench_valid(const struct bench *bench, int64_t wall_us, GError **error)
     return true;
 }
 
+bool bench_rest(struct bench *bench, GError **error)
+{
+    return !bench->kind->rest || bench->kind->rest(bench, error);
+}
+
 static bool lacks(const struct bench *bench, const char *what, GError **error)
 {
     return error_set(error, ERROR_INSTRUMENT, "bench '%s' cannot %s", bench ? bench->identity : "none", what);

@@ -16,6 +16,8 @@ struct bench_kind {
     bool (*set_temperature)(struct bench *bench, int64_t mdeg, GError **error);
     bool (*read_temperature)(struct bench *bench, int64_t *mdeg, GError **error);
     bool (*power)(struct bench *bench, bool on, GError **error);
+    /* Brings an instrument that a killed station left in any state to rest: no current, board supplied. */
+    bool (*rest)(struct bench *bench, GError **error);
     void (*close)(struct bench *bench);
 };
 
@@ -45,6 +47,8 @@ struct bench *bench_open(const struct bench_options *options, GError **error) G_
 void bench_close(struct bench *bench);
 /* INSTRUMENT when the reference's calibration date has passed at this instant. NULL bench is an error too. */
 bool bench_valid(const struct bench *bench, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* No current flows and the board has its supply; the state every run starts from. */
+bool bench_rest(struct bench *bench, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Charge positive. 0 switches the output off. */
 bool bench_set_current(struct bench *bench, int64_t ma, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool bench_read_current(struct bench *bench, int64_t *ma, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -120,6 +120,11 @@ static bool power(struct bench *bench, bool on, GError **error)
     return command(bench, on ? "BOAR:POW ON" : "BOAR:POW OFF", error);
 }
 
+static bool rest(struct bench *bench, GError **error)
+{
+    return set_current(bench, 0, error) && power(bench, true, error);
+}
+
 const struct bench_kind bench_scpi_kind = {
     .name = "scpi",
     .set_current = set_current,
@@ -127,4 +132,5 @@ const struct bench_kind bench_scpi_kind = {
     .set_temperature = set_temperature,
     .read_temperature = read_temperature,
     .power = power,
+    .rest = rest,
 };

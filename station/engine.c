@@ -126,8 +126,19 @@ static bool run_step(struct step_context *context, GError **error)
     return error_set(error, ERROR_INTERNAL, "step '%s' has no attempts", context->step->verb);
 }
 
+/* A station that was killed may have left current flowing or the board without supply. */
+static bool rest_bench(struct step_context *context, GError **error)
+{
+    if (!context->slot->open_bench)
+        return true;
+    context->bench = context->slot->open_bench(context->slot->context, error);
+    return context->bench && bench_rest(context->bench, error);
+}
+
 static bool connect_wire(struct step_context *context, GError **error)
 {
+    if (!rest_bench(context, error))
+        return false;
     context->wire = context->slot->connect(context->slot->context, &context->plan->profile->line, error);
     if (!context->wire)
         return false;

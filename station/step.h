@@ -18,7 +18,7 @@ struct step_context {
 
     struct wire *wire;
     struct board *board; /* on the service line */
-    struct bench *bench; /* NULL until a step needs it */
+    struct bench *bench; /* NULL when the slot has none */
 
     /* What this run knows about the board. */
     bool in_bootloader; /* identify found no application */
@@ -71,7 +71,7 @@ bool step_check_identity(struct step_context *context, const struct board_identi
 /* Remembers a unique id: the first of the run, or the same again; RULE otherwise. */
 bool step_bind_unique_id(struct step_context *context, const uint8_t id[12],
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Opens the bench when the slot has one and checks its calibration date. */
+/* The slot's reference is there and its calibration date is good. */
 bool step_need_bench(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Reads and keeps the whole parameter image, once a run, before the first write. */
 bool step_need_image(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;

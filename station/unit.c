@@ -75,11 +75,6 @@ static struct wire *slot_connect(void *context, const struct wire_line *line, GE
 static struct bench *slot_bench(void *context, GError **error)
 {
     struct unit *unit = context;
-    if (unit->slot->benches->len == 0) {
-        error_set(error, ERROR_INSTRUMENT, "slot '%s' has no `bench:` in %s", unit->slot->slot,
-                  unit->config->path);
-        return NULL;
-    }
     const struct config_bench *bench = g_ptr_array_index(unit->slot->benches, 0);
     g_autofree char *link = bench->link ? config_link(unit->config, bench->link) : NULL;
     const struct bench_options options = {.kind = bench->kind == 0 ? "scpi" : "entered",
@@ -247,7 +242,7 @@ static int execute(struct unit *unit, GError **error)
                                      .cancel = unit->request->cancel,
                                      .context = unit,
                                      .connect = slot_connect,
-                                     .open_bench = slot_bench,
+                                     .open_bench = unit->slot->benches->len ? slot_bench : NULL,
                                      .secret = slot_secret};
     if (!make_plan(unit, error) || !store_serial_check(unit->store, unit->plan->sn, error) ||
         !keep_files(unit, error) || !begin(unit, error) || !open_trace(unit, error) ||

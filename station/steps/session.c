@@ -23,11 +23,6 @@ static bool restart_by(struct step_context *context, int how, GError **error)
     case RESTART_COMMAND:
         return board_control(context->board, CONTROL_RESET, 0, error);
     case RESTART_POWER:
-        if (!context->bench && context->slot->open_bench) {
-            context->bench = context->slot->open_bench(context->slot->context, error);
-            if (!context->bench)
-                return false;
-        }
         return bench_power_cycle(context->bench, POWER_OFF_MS, error);
     case RESTART_PROMPT:
         if (!context->desk->ask(

@@ -183,11 +183,6 @@ bool step_check_identity(struct step_context *context, const struct board_identi
 
 bool step_need_bench(struct step_context *context, GError **error)
 {
-    if (!context->bench && context->slot->open_bench) {
-        context->bench = context->slot->open_bench(context->slot->context, error);
-        if (!context->bench)
-            return false;
-    }
     return bench_valid(context->bench, tick_wall(context->slot->tick), error);
 }
 
