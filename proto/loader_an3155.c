@@ -199,9 +199,17 @@ static bool resync(struct loader *loader, GError **error)
     return error_set(error, ERROR_SILENT, "the bootloader does not come back");
 }
 
+/* A NACK may be the answer to a byte that was damaged on the way, so it is worth as many tries as silence. */
 static bool may_repair(const GError *failure)
 {
-    return error_kind(failure) == ERROR_SILENT || error_kind(failure) == ERROR_GARBLED;
+    enum error_kind kind = error_kind(failure);
+    return kind == ERROR_SILENT || kind == ERROR_GARBLED || kind == ERROR_REFUSED;
+}
+
+/* After a NACK the bootloader already waits for a command. */
+static bool repair(struct loader *loader, const GError *failure, GError **error)
+{
+    return error_kind(failure) == ERROR_REFUSED ? wire_discard(loader->wire, error) : resync(loader, error);
 }
 
 static bool read_once(struct loader *loader, uint32_t address, uint8_t *bytes, size_t n, GError **error)
@@ -223,7 +231,7 @@ static bool read_block(struct loader *loader, uint32_t address, uint8_t *bytes, 
             g_propagate_prefixed_error(error, g_steal_pointer(&failure), "reading 0x%08X: ", address);
             return false;
         }
-        if (!resync(loader, error))
+        if (!repair(loader, failure, error))
             return false;
     }
     return false;
@@ -253,12 +261,12 @@ static bool write_once(struct loader *loader, uint32_t address, const uint8_t *b
 
 /* After a lost answer nobody knows whether the block was written, and writing it twice breaks NOR rules: read
  * first. */
-static bool settle_write(struct loader *loader, uint32_t address, const uint8_t *bytes, size_t n, bool *done,
-                         GError **error)
+static bool settle_write(struct loader *loader, const GError *failure, uint32_t address, const uint8_t *bytes,
+                         size_t n, bool *done, GError **error)
 {
     uint8_t found[BLOCK];
     memset(found, ~bytes[0], sizeof found);
-    if (!resync(loader, error) || !read_block(loader, address, found, n, error))
+    if (!repair(loader, failure, error) || !read_block(loader, address, found, n, error))
         return false;
     *done = memcmp(found, bytes, n) == 0;
     for (size_t i = 0; !*done && i < n; i++)
@@ -280,7 +288,7 @@ static bool write_block(struct loader *loader, uint32_t address, const uint8_t *
             g_propagate_prefixed_error(error, g_steal_pointer(&failure), "writing 0x%08X: ", address);
             return false;
         }
-        if (!settle_write(loader, address, bytes, n, &done, error))
+        if (!settle_write(loader, failure, address, bytes, n, &done, error))
             return false;
         if (done)
             return true;
@@ -325,7 +333,7 @@ static bool an3155_erase(struct loader *loader, uint32_t first_page, uint32_t co
                                        "erasing pages %u to %u: ", first_page, first_page + count - 1);
             return false;
         }
-        if (!resync(loader, error))
+        if (!repair(loader, failure, error))
             return false;
     }
     return false;
@@ -358,7 +366,7 @@ static bool an3155_crc(struct loader *loader, uint32_t address, uint32_t size, u
             g_propagate_prefixed_error(error, g_steal_pointer(&failure), "checksum of 0x%08X: ", address);
             return false;
         }
-        if (!resync(loader, error))
+        if (!repair(loader, failure, error))
             return false;
     }
     return false;
@@ -416,13 +424,11 @@ static bool an3155_open(struct loader *loader, GError **error)
             return false;
         if (learn(loader, &failure))
             return true;
-        /* A NACK to the first command means that the line was still in the middle of something. */
-        bool again = may_repair(failure) || (error_kind(failure) == ERROR_REFUSED && i == 0);
-        if (i + 1 == REPAIR_TRIES || !again) {
+        if (i + 1 == REPAIR_TRIES || !may_repair(failure)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return false;
         }
-        if (may_repair(failure) && !resync(loader, error))
+        if (!repair(loader, failure, error))
             return false;
     }
     return false;
