@@ -203,7 +203,7 @@ static void check_template(const struct check *c, const void *map, const char *k
 {
     const struct label_values none = {0};
     g_autofree char *unknown = NULL;
-    g_autofree char *text = fill(template, &none, &unknown);
+    g_free(fill(template, &none, &unknown));
     const char *names[G_N_ELEMENTS(fields)] = {NULL};
     if (!unknown)
         return;

@@ -312,7 +312,6 @@ static int one_unit(const struct demo *demo, bool *again)
 static bool prepare(struct demo *demo, GError **error)
 {
     g_autofree char *made = in(demo, "made");
-    g_autofree char *release = in(demo, "recipes/release.yaml");
     demo->sockets = g_dir_make_tmp("packline-XXXXXX", NULL);
     if (!demo->sockets)
         return error_set(error, ERROR_STORAGE, "no temporary folder: %s", g_strerror(errno));
