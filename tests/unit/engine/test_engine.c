@@ -1,0 +1,396 @@
+/* Whole units through the real plan, engine, steps, board model, loader and store against the virtual board,
+ * in one process on a virtual clock: an oracle compares what the record says with what is physically on the
+ * board. */
+#include "../proto/far.h"
+#include "../recipes/line.h"
+
+#include "station/base/secret.h"
+#include "station/engine.h"
+#include "station/store/store.h"
+
+struct rig {
+    struct line line;
+    struct far far;
+    struct store *store;
+    struct desk desk;
+    char *folder;
+    int64_t run;
+    unsigned programs;
+    bool answer_yes;
+    const char *const *defects;
+    struct wire_fault_plan fault;
+};
+
+static bool rig_gate(void *context, const struct event *intent, GError **error)
+{
+    return store_gate(((struct rig *)context)->store, intent, error);
+}
+
+static bool rig_post(void *context, const struct event *event, GError **error)
+{
+    struct rig *rig = context;
+    rig->programs += event->type == EVENT_PROGRESS && strcmp(event->phase, "program") == 0;
+    return event->type == EVENT_PROGRESS || store_post(rig->store, event, error);
+}
+
+static bool rig_claim(void *context, int64_t run, enum desk_claim claim, const char *uid, const char *sn,
+                      GError **error)
+{
+    return store_claim(((struct rig *)context)->store, run, claim, uid, sn, error);
+}
+
+static bool rig_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error)
+{
+    (void)ask, (void)error;
+    answer->yes = ((struct rig *)context)->answer_yes;
+    return true;
+}
+
+/* The bench of the same virtual board, handed in as an instrument. */
+struct rig_bench {
+    struct bench bench;
+    struct rig *rig;
+};
+
+static struct rig *rig_of(struct bench *bench)
+{
+    return ((struct rig_bench *)bench)->rig;
+}
+
+static bool set_current(struct bench *bench, int64_t ma, GError **error)
+{
+    (void)error;
+    vboard_bench_current(rig_of(bench)->far.board, ma);
+    return true;
+}
+
+static int64_t last_current(struct rig *rig)
+{
+    g_autofree char *text =
+        vboard_bench_command(rig->far.board, "MEAS:CURR?", tick_now(&rig->far.clock.tick));
+    return (int64_t)(g_ascii_strtod(text, NULL) * 1000);
+}
+
+static bool read_current(struct bench *bench, int64_t *ma, GError **error)
+{
+    (void)error;
+    *ma = last_current(rig_of(bench));
+    return true;
+}
+
+static bool set_temperature(struct bench *bench, int64_t mdeg, GError **error)
+{
+    (void)error;
+    vboard_bench_temperature(rig_of(bench)->far.board, mdeg);
+    return true;
+}
+
+static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
+{
+    (void)error;
+    g_autofree char *text = vboard_bench_command(rig_of(bench)->far.board, "MEAS:TEMP?",
+                                                 tick_now(&rig_of(bench)->far.clock.tick));
+    *mdeg = (int64_t)(g_ascii_strtod(text, NULL) * 1000);
+    return true;
+}
+
+static bool power(struct bench *bench, bool on, GError **error)
+{
+    (void)error;
+    vboard_power(rig_of(bench)->far.board, on, tick_now(&rig_of(bench)->far.clock.tick));
+    return true;
+}
+
+static const struct bench_kind rig_bench_kind = {.name = "rig",
+                                                 .set_current = set_current,
+                                                 .read_current = read_current,
+                                                 .set_temperature = set_temperature,
+                                                 .read_temperature = read_temperature,
+                                                 .power = power};
+
+static struct bench *open_bench(void *context, GError **error)
+{
+    struct rig_bench *bench = g_new0(struct rig_bench, 1);
+    (void)error;
+    bench->rig = context;
+    bench->bench.kind = &rig_bench_kind;
+    bench->bench.tick = &bench->rig->far.clock.tick;
+    bench->bench.due_us = INT64_C(4102358400000000);
+    g_strlcpy(bench->bench.identity, "RIG", sizeof bench->bench.identity);
+    return &bench->bench;
+}
+
+/* The engine closes its wire; the far side stays for the next run. */
+static struct wire *connect_far(void *context, const struct wire_line *line, GError **error)
+{
+    struct rig *rig = context;
+    const struct wire_options options = {*line, &rig->far.clock.tick, NULL};
+    const struct wire_far_side side = {&rig->far, far_accept, far_produce, far_next, far_signal, NULL};
+    (void)error;
+    struct wire *wire = wire_loop_open(&side, &options);
+    return rig->fault.seed ? wire_fault(wire, &rig->fault) : wire;
+}
+
+static const struct secret *secret_of(void *context, const char *name)
+{
+    static const char *const texts[] = {"888888", "654321"};
+    struct rig *rig = context;
+    static struct secret *kept[2];
+    int i = strcmp(name, "basen-antitheft") == 0;
+    (void)rig;
+    if (!kept[i])
+        kept[i] = secret_from_text(texts[i]);
+    return kept[i];
+}
+
+static void rig_make(struct rig *rig, const char *const *defects, uint64_t unit_seed)
+{
+    const struct vboard_options options = {
+        .family = "basen", .address = 1, .unit_seed = unit_seed, .defects = defects};
+    GError *error = NULL;
+    memset(rig, 0, sizeof *rig);
+    rig->answer_yes = true;
+    rig->desk = (struct desk){rig, rig_gate, rig_post, rig_claim, rig_ask};
+    tick_virtual_init(&rig->far.clock, INT64_C(1795000000000000));
+    rig->far.board = vboard_new(&options, tick_now(&rig->far.clock.tick), &error);
+    g_assert_no_error(error);
+    line_make(&rig->line);
+    rig->folder = line_path(&rig->line, "store");
+    rig->store = store_open(rig->folder, "rig", &rig->far.clock.tick, &error);
+    g_assert_no_error(error);
+}
+
+static void rig_clear(struct rig *rig)
+{
+    vboard_free(rig->far.board);
+    store_close(rig->store);
+    line_clear(&rig->line);
+    g_free(rig->folder);
+}
+
+/* A board that is put into the slot in place of the one there. */
+static void swap_board(struct rig *rig, const char *const *defects, uint64_t unit_seed)
+{
+    const struct vboard_options options = {
+        .family = "basen", .address = 1, .unit_seed = unit_seed, .defects = defects};
+    vboard_free(rig->far.board);
+    rig->far.board = vboard_new(&options, tick_now(&rig->far.clock.tick), NULL);
+}
+
+static void run_unit(struct rig *rig, const char *sn, struct engine_result *result)
+{
+    GError *error = NULL;
+    struct plan *plan = line_plan(&rig->line, true, sn, &error);
+    struct event begin = {.type = EVENT_RUN_BEGIN, .step = -1};
+    const struct engine_slot slot = {.name = "A",
+                                     .address = 1,
+                                     .tick = &rig->far.clock.tick,
+                                     .context = rig,
+                                     .connect = connect_far,
+                                     .open_bench = open_bench,
+                                     .secret = secret_of};
+    g_assert_no_error(error);
+    engine_describe(plan, &begin.begin);
+    begin.begin.station = "rig";
+    begin.begin.slot = "A";
+    begin.now_us = tick_now(&rig->far.clock.tick);
+    begin.wall_us = tick_wall(&rig->far.clock.tick);
+    g_assert_true(store_run_begin(rig->store, &begin, &rig->run, &error));
+    engine_run(plan, &slot, &rig->desk, rig->run, result);
+    g_assert_true(result->recorded);
+    plan_free(plan);
+}
+
+static void no_violation(void *context, const char *id, const char *promise, bool ok, const char *finding)
+{
+    (void)context;
+    if (!ok)
+        g_error("%s %s: %s", id, promise, finding);
+}
+
+/* Physical truth against the record. */
+static void check_truth(struct rig *rig, const char *sn, const struct engine_result *result)
+{
+    GError *error = NULL;
+    const uint8_t *bytes;
+    uint32_t address;
+    size_t n;
+    g_assert_cmpint(store_audit(rig->store, no_violation, NULL, &error), ==, 0);
+    json_t *row = store_run_json(rig->store, rig->run, &error);
+    g_assert_cmpstr(json_string_value(json_object_get(row, "verdict")), ==,
+                    event_verdict_name(result->verdict));
+    json_decref(row);
+    g_assert_cmpint(last_current(rig), ==, 0); /* whatever happened, no current flows */
+    if (result->verdict != VERDICT_PASS)
+        return;
+    g_autofree char *image = NULL, *path = line_path(&rig->line, "image.bin");
+    gsize image_n;
+    g_assert_true(g_file_get_contents(path, &image, &image_n, NULL));
+    g_assert_cmpmem(vboard_truth_flash(rig->far.board, &address, &n), image_n, image, image_n);
+    g_assert_true(vboard_truth_running(rig->far.board));
+    g_assert_true(vboard_truth_block(rig->far.board, 0x10, &bytes, &n));
+    g_assert_cmpmem(bytes, strlen(sn), sn, strlen(sn));
+    g_assert_true(vboard_truth_block(rig->far.board, 0x01, &bytes, &n));
+    g_assert_cmpuint(bytes[0] << 8 | bytes[1], ==, 3650);
+    g_assert_true(vboard_truth_block(rig->far.board, 0x05, &bytes, &n));
+    g_assert_cmpuint(bytes[0], ==, 0);
+    g_assert_cmpint(ABS(vboard_truth_current_error_ma(rig->far.board, 20000)), <, 200);
+    g_assert_cmpint(ABS(vboard_truth_current_error_ma(rig->far.board, 40000)), <, 200);
+}
+
+static void test_pass(void)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, NULL, seed);
+        run_unit(&rig, "BSN00000001", &result);
+        if (result.verdict != VERDICT_PASS)
+            g_error("step %d: %s", result.failed_step, result.text);
+        g_assert_cmpint(result.exit_code, ==, 0);
+        check_truth(&rig, "BSN00000001", &result);
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+}
+
+static void test_defects(void)
+{
+    static const struct {
+        const char *defect;
+        int exit_code;
+        const char *says;
+        bool erased;
+    } cases[] = {{"ack-no-write", 6, "CRC", true},         {"stuck-bit", 6, "CRC", true},
+                 {"clamp-parameter", 6, "3.6 V", true},    {"lose-parameter", 6, "3.7 V", true},
+                 {"ack-param-no-write", 6, "reads", true}, {"wrong-hardware", 7, "HY-PT009", false},
+                 {"wrong-mcu", 7, "0x0419", false},        {"wrong-password", 1, "no permission", false},
+                 {"uid-after-reset", 7, "swapped", true},  {"swapped-while-flashing", 7, "swapped", true},
+                 {"silent", 4, "no board answers", false}, {"silent-after-flash", 5, "did not start", true},
+                 {"no-zero", 1, "zero error", true},       {"noisy-current", 1, "spread", true},
+                 {"rtc-stuck", 1, "clock error", true},    {"antitheft-stuck", 6, "antitheft", true},
+                 {"foreign-sn", 7, "OTHER-SN-1", false}};
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const char *const defects[] = {cases[i].defect, NULL};
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, defects, 3);
+        run_unit(&rig, "BSN00000001", &result);
+        if (result.exit_code != cases[i].exit_code || !strstr(result.text, cases[i].says))
+            g_error("%s: exit %d, %s", cases[i].defect, result.exit_code, result.text);
+        g_assert_cmpint(result.verdict, !=, VERDICT_PASS);
+        g_assert_nonnull(result.advice);
+        g_assert_cmpint(rig.programs > 0, ==, cases[i].erased);
+        check_truth(&rig, "BSN00000001", &result);
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+}
+
+static void test_recoverable(void)
+{
+    static const char *const cases[] = {"no-crc", "blank-flash", "half-flashed"};
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const char *const defects[] = {cases[i], NULL};
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, defects, 4);
+        if (i > 0) { /* nobody vouches for the marking: refused, nothing written */
+            rig.answer_yes = false;
+            run_unit(&rig, "BSN00000001", &result);
+            g_assert_cmpint(result.exit_code, ==, 7);
+            g_assert_cmpuint(rig.programs, ==, 0);
+            engine_result_clear(&result);
+            rig.answer_yes = true;
+        }
+        run_unit(&rig, "BSN00000001", &result);
+        if (result.verdict != VERDICT_PASS)
+            g_error("%s: %s", cases[i], result.text);
+        check_truth(&rig, "BSN00000001", &result);
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+}
+
+/* Unplugged after so many bytes, everywhere in the unit; the same board then passes with its own number. */
+static void test_unplugged(void)
+{
+    unsigned failed = 0;
+    for (uint64_t cut = 50; cut < 40000; cut += 1777) {
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, NULL, 5);
+        rig.fault = (struct wire_fault_plan){.seed = 1, .cut_after_bytes = cut};
+        run_unit(&rig, "BSN00000001", &result);
+        check_truth(&rig, "BSN00000001", &result);
+        if (result.verdict != VERDICT_PASS) {
+            failed++;
+            g_assert_cmpint(result.exit_code, ==, 5);
+            engine_result_clear(&result);
+            rig.fault.seed = 0;
+            power(&(struct rig_bench){.rig = &rig}.bench, false, NULL);
+            power(&(struct rig_bench){.rig = &rig}.bench, true, NULL);
+            run_unit(&rig, "BSN00000001", &result);
+            if (result.verdict != VERDICT_PASS)
+                g_error("after a cut at %u: %s", (unsigned)cut, result.text);
+            check_truth(&rig, "BSN00000001", &result);
+        }
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+    g_assert_cmpuint(failed, >, 10);
+}
+
+/* A disturbed line: never a PASS with a wrong byte or value on the board. */
+static void test_disturbed(void)
+{
+    unsigned passed = 0;
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, NULL, seed);
+        rig.fault =
+            (struct wire_fault_plan){.seed = seed, .corrupt_ppm = seed % 4 * 100, .drop_ppm = seed % 3 * 100};
+        run_unit(&rig, "BSN00000001", &result);
+        check_truth(&rig, "BSN00000001", &result);
+        passed += result.verdict == VERDICT_PASS;
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+    g_test_message("%u of 24 passed", passed);
+    g_assert_cmpuint(passed, >, 0);
+}
+
+static void test_one_number_one_board(void)
+{
+    struct rig rig;
+    struct engine_result result;
+    rig_make(&rig, NULL, 6);
+    run_unit(&rig, "BSN00000001", &result);
+    g_assert_cmpint(result.verdict, ==, VERDICT_PASS);
+    engine_result_clear(&result);
+    run_unit(&rig, "BSN00000002", &result); /* the board that passed */
+    g_assert_cmpint(result.exit_code, ==, 7);
+    engine_result_clear(&result);
+    swap_board(&rig, NULL, 7);
+    run_unit(&rig, "BSN00000001", &result); /* the number that passed */
+    g_assert_cmpint(result.exit_code, ==, 7);
+    engine_result_clear(&result);
+    run_unit(&rig, "BSN00000002", &result);
+    g_assert_cmpint(result.verdict, ==, VERDICT_PASS);
+    check_truth(&rig, "BSN00000002", &result);
+    engine_result_clear(&result);
+    rig_clear(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/pass", test_pass);
+    g_test_add_func("/engine/defects", test_defects);
+    g_test_add_func("/engine/recoverable", test_recoverable);
+    g_test_add_func("/engine/unplugged", test_unplugged);
+    g_test_add_func("/engine/disturbed", test_disturbed);
+    g_test_add_func("/engine/one-number-one-board", test_one_number_one_board);
+    return g_test_run();
+}
