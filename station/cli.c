@@ -251,6 +251,21 @@ static int run_verb(const struct cli_verb *verb, int argc, char **argv, int from
     return code;
 }
 
+/* "board --link L read X" is "board read --link L X": the second word of a verb may stand behind options. */
+static void gather_verb(int argc, char **argv, int first)
+{
+    for (int i = first + 1; i < argc; i++) {
+        int used = 0;
+        const char *const words[] = {argv[first], argv[i]};
+        if (!verb_find(words, 2, &used) || used != 2)
+            continue;
+        char *word = argv[i];
+        memmove(&argv[first + 2], &argv[first + 1], (size_t)(i - first - 1) * sizeof *argv);
+        argv[first + 1] = word;
+        return;
+    }
+}
+
 static bool wants(int argc, char **argv, const char *word)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -278,6 +293,10 @@ int cli_main(int argc, char **argv)
     bool man = strcmp(argv[1], "man") == 0 && argc > 2;
     int first = man ? 2 : 1;
     const struct cli_verb *verb = verb_find((const char *const *)argv + first, argc - first, &used);
+    if (!verb) {
+        gather_verb(argc, argv, first);
+        verb = verb_find((const char *const *)argv + first, argc - first, &used);
+    }
     if (!verb) {
         fprintf(stderr, "packline: error: no verb '%s'; 'packline --help' lists them\n", argv[first]);
         return 2;

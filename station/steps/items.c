@@ -4,6 +4,7 @@
 
 #include "station/base/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 extern const struct step_kind step_write_identity, step_capacity, step_cells, step_parameters, step_switches;
@@ -56,12 +57,29 @@ const struct step_kind step_write_identity = {
     .run = write_identity,
 };
 
+/* The third place a capacity lives in is what the board reports live: it must say the same. */
+#define LIVE_STEP_MAH 10
+
+static bool write_capacity(struct step_context *context, GError **error)
+{
+    const struct recipe_capacity *p = context->step->parameters;
+    struct board_telemetry live;
+    if (!write_plain(context, error) || !board_telemetry(context->board, &live, error))
+        return false;
+    if (ABS(live.full_mah - p->full) < LIVE_STEP_MAH)
+        return true;
+    g_autofree char *shown = quantity_format(QUANTITY_CHARGE, live.full_mah);
+    g_autofree char *wanted = quantity_format(QUANTITY_CHARGE, p->full);
+    return error_set(error, ERROR_MISMATCH, "the full capacity was written as %s but the board reports %s",
+                     wanted, shown);
+}
+
 const struct step_kind step_capacity = {
     .verb = "capacity",
     .title = "Set the capacity",
     .repeatable = true,
     .timeout_s = 30,
-    .run = write_plain,
+    .run = write_capacity,
 };
 
 const struct step_kind step_cells = {

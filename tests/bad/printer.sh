@@ -20,4 +20,21 @@ expect 7 'already'
 code=0
 packline label print BSN00009999 --station "$station" >"$work/out" 2>&1 || code=$?
 expect 4
+
+say "a raw TCP printer gets the label as ZPL"
+socat -u -d -d TCP-LISTEN:0,bind=127.0.0.1,reuseaddr "OPEN:$work/paper,creat" 2>"$work/socat" &
+paper_pid=$!
+for _ in $(seq 100); do
+    port=$(sed -nE 's/.*listening on .*:([0-9]+)$/\1/p' "$work/socat" | head -1)
+    [ -n "$port" ] && break
+    sleep 0.05
+done
+sed -E "s#link: file:printed#link: tcp:127.0.0.1:$port#" "$good" >"$work/demo/paper.yaml"
+station="$work/demo/paper.yaml"
+board_start 401
+unit BSN00000401
+expect 0 'PASS BSN00000401'
+wait "$paper_pid"
+grep -q '^\^XA' "$work/paper" && grep -q '\^GFA,' "$work/paper" && tail -1 "$work/paper" | grep -q '\^XZ' || die "no ZPL came out"
+[ "$(sqlite3 -readonly "$work/demo/store/station.db" "SELECT state FROM v_label WHERE sn = 'BSN00000401'")" = printed ] || die "not recorded as printed"
 audit
