@@ -137,14 +137,12 @@ static bool rest_bench(struct step_context *context, GError **error)
 
 static bool connect_wire(struct step_context *context, GError **error)
 {
-    if (!rest_bench(context, error))
-        return false;
     context->wire = context->slot->connect(context->slot->context, &context->plan->profile->line, error);
     if (!context->wire)
         return false;
     context->board = board_open(context->plan->profile, context->wire, context->slot->address,
                                 context->slot->allow_reference, error);
-    return context->board != NULL;
+    return context->board && rest_bench(context, error);
 }
 
 /* The wire is opened as part of the first step, so that a missing board is a step that failed, on record. */
