@@ -14,18 +14,20 @@ static const char *title_of(const struct item_value *value)
     return value->item->title ? value->item->title : value->item->name;
 }
 
+/* The look-up may reuse its storage, so values are copied before the next is asked for. */
+static bool fetch(const struct terms *t, const char *key, struct item_value *value)
+{
+    const struct item_value *found = t->lookup(t->context, key);
+    if (found)
+        *value = *found;
+    return found != NULL;
+}
+
 static char *compare(const struct terms *t, const char *relation)
 {
-    /* The look-up may reuse its storage, so values are copied before the next is asked for. */
     struct item_value left, right;
-    const struct item_value *found = t->lookup(t->context, t->rule->left);
-    if (!found)
+    if (!fetch(t, t->rule->left, &left) || !fetch(t, t->rule->right, &right))
         return NULL;
-    left = *found;
-    found = t->lookup(t->context, t->rule->right);
-    if (!found)
-        return NULL;
-    right = *found;
     bool ok = t->rule->check == CHECK_GREATER    ? left.value > right.value
               : t->rule->check == CHECK_NOT_LESS ? left.value >= right.value
                                                  : left.value == right.value;
@@ -39,16 +41,14 @@ static char *compare(const struct terms *t, const char *relation)
 
 static char *sum(const struct terms *t)
 {
-    const struct item_value *found = t->lookup(t->context, t->rule->left);
+    struct item_value left, part;
     int64_t total = 0;
-    if (!found)
+    if (!fetch(t, t->rule->left, &left))
         return NULL;
-    struct item_value left = *found;
     for (guint i = 0; i < t->rule->parts->len; i++) {
-        found = t->lookup(t->context, g_ptr_array_index(t->rule->parts, i));
-        if (!found)
+        if (!fetch(t, g_ptr_array_index(t->rule->parts, i), &part))
             return NULL;
-        total += found->value;
+        total += part.value;
     }
     if (total == left.value)
         return NULL;
@@ -59,19 +59,11 @@ static char *sum(const struct terms *t)
 
 static char *pack(const struct terms *t)
 {
-    struct item_value left, right;
-    const struct item_value *found = t->lookup(t->context, t->rule->left);
-    if (!found)
+    struct item_value left, right, count;
+    if (!fetch(t, t->rule->left, &left) || !fetch(t, t->rule->right, &right) ||
+        !fetch(t, t->rule->cells, &count))
         return NULL;
-    left = *found;
-    found = t->lookup(t->context, t->rule->right);
-    if (!found)
-        return NULL;
-    right = *found;
-    found = t->lookup(t->context, t->rule->cells);
-    if (!found)
-        return NULL;
-    int64_t cells = found->value, limit = right.value * cells;
+    int64_t cells = count.value, limit = right.value * cells;
     int64_t slack = t->rule->tolerance
                         ? limit / 100000 * t->rule->tolerance + limit % 100000 * t->rule->tolerance / 100000
                         : INT64_MAX / 4;

@@ -1,6 +1,9 @@
 #include "station/base/error.h"
 
-G_DEFINE_QUARK(pack - error - quark, pack_error)
+GQuark pack_error_quark(void)
+{
+    return g_quark_from_static_string("pack-error-quark");
+}
 
 static const struct error_rule rules[ERROR_KINDS] = {
     [ERROR_USAGE] = {"usage", 2, FALSE, ERROR_VERDICT_ABORTED, "Correct the command and start again."},

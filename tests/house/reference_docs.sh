@@ -19,7 +19,7 @@ while read -r verb; do
     "$BUILD/packline" man $verb >page.1
     mandoc -Tlint -W error page.1 || fail=1
     for option in $(grep -oE '^  +(-., )?--[a-z-]+' help.txt | grep -oE '\-\-[a-z-]+'); do
-        mandoc -Tutf8 page.1 | col -b 2>/dev/null | grep -qe "$option" || {
+        sed 's/\\-/-/g' page.1 | grep -qe "$option" || {
             echo "man page of '$verb' lacks $option"
             fail=1
         }
