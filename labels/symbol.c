@@ -26,8 +26,21 @@ static unsigned quiet_zone(enum layout_symbology symbology)
     return modules[symbology];
 }
 
+/* Readers disagree about anything else: code pages and control characters are not what a label should depend
+ * on. */
+static bool is_plain(const char *content)
+{
+    for (; *content; content++)
+        if ((unsigned char)*content < 0x20 || (unsigned char)*content > 0x7e)
+            return false;
+    return true;
+}
+
 bool symbol_make(enum layout_symbology symbology, const char *content, struct symbol *symbol, GError **error)
 {
+    if (!content[0] || !is_plain(content))
+        return error_set(error, ERROR_AUTHOR,
+                         "'%s' cannot be a symbol: printable ASCII only, at least one character", content);
     struct zint_symbol *z = ZBarcode_Create();
     z->symbology = zint_symbology(symbology);
     z->warn_level = WARN_FAIL_ALL;
