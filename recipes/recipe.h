@@ -53,7 +53,6 @@ struct recipe_cells {
 struct recipe_verify {
     struct recipe_common common;
 };
-enum recipe_reference { REFERENCE_BENCH, REFERENCE_ENTERED };
 struct recipe_calibrate_zero {
     struct recipe_common common;
     int64_t samples, spread; /* count, mA: largest minus smallest */
@@ -62,7 +61,6 @@ struct recipe_calibrate_zero {
 };
 struct recipe_calibrate_gain {
     struct recipe_common common;
-    int reference;          /* enum recipe_reference */
     int64_t current;        /* mA, charge positive */
     int64_t verify_current; /* mA: the second point */
     int64_t samples, spread, tolerance;
@@ -71,7 +69,6 @@ struct recipe_calibrate_gain {
 };
 struct recipe_calibrate_temperature {
     struct recipe_common common;
-    int reference;
     GArray *sensors;                                    /* int64_t */
     int64_t samples, spread, tolerance, correction_max; /* mK */
     int64_t verify_step; /* mK: the bench moves by this for the second point; 0 with an entered reference */

@@ -181,16 +181,7 @@ static const struct bind_field calibrate_zero_fields[] = {
     {NULL}};
 SCHEMA(calibrate_zero, "Calibrates the current zero while no current flows.");
 
-static const struct bind_choice references[] = {{"bench", REFERENCE_BENCH, "the slot's reference instrument"},
-                                                {"entered", REFERENCE_ENTERED, "a value the operator enters"},
-                                                {NULL}};
-#define REFERENCE(of)                                                                                        \
-    {                                                                                                        \
-        .key = "reference", .type = BIND_CHOICE, .offset = offsetof(struct of, reference),                   \
-        .choices = references, .preset = "bench", .doc = "Where the true value comes from."                  \
-    }
 static const struct bind_field calibrate_gain_fields[] = {
-    REFERENCE(recipe_calibrate_gain),
     AMPERES(recipe_calibrate_gain, current, "Current to calibrate at; charge positive."),
     AMPERES(recipe_calibrate_gain, verify_current, "Second point that must read right afterwards."),
     SAMPLES(recipe_calibrate_gain, QUANTITY_CURRENT),
@@ -213,7 +204,8 @@ static const struct bind_field calibrate_gain_fields[] = {
      .doc = "Wait after the current was set."},
     COMMON(recipe_calibrate_gain),
     {NULL}};
-SCHEMA(calibrate_gain, "Calibrates the current gain against a reference and proves it at a second point.");
+SCHEMA(calibrate_gain,
+       "Calibrates the current gain against the slot's reference and proves it at a second point.");
 
 #define KELVIN(name, need, sentence)                                                                         \
     {                                                                                                        \
@@ -221,7 +213,6 @@ SCHEMA(calibrate_gain, "Calibrates the current gain against a reference and prov
         .required = need, .quantity = QUANTITY_TEMPERATURE_DIFFERENCE, .doc = sentence                       \
     }
 static const struct bind_field calibrate_temperature_fields[] = {
-    REFERENCE(recipe_calibrate_temperature),
     {.key = "sensors",
      .type = BIND_INTEGERS,
      .offset = offsetof(struct recipe_calibrate_temperature, sensors),
@@ -236,7 +227,7 @@ static const struct bind_field calibrate_temperature_fields[] = {
            "The bench moves by this much for the second point; absent = no second point."),
     COMMON(recipe_calibrate_temperature),
     {NULL}};
-SCHEMA(calibrate_temperature, "Calibrates temperature sensors against a reference.");
+SCHEMA(calibrate_temperature, "Calibrates temperature sensors against the slot's reference.");
 
 static const struct bind_field clock_fields[] = {{.key = "tolerance",
                                                   .type = BIND_QUANTITY,

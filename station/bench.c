@@ -37,7 +37,7 @@ struct bench *bench_open(const struct bench_options *options, GError **error)
     g_strlcpy(bench->identity, options->identity ? options->identity : "", sizeof bench->identity);
     if (kind != &bench_scpi_kind)
         return bench;
-    struct wire_options wire = {{9600, 8, WIRE_PARITY_NONE, 1}, options->tick, options->cancel};
+    struct wire_options wire = {{9600, 8, WIRE_PARITY_NONE, 1}, options->tick, NULL};
     bench->wire = wire_open(options->link, &wire, error);
     if (!bench->wire || !bench_scpi_start(bench, options->identity, error)) {
         if (error && *error)

@@ -39,9 +39,10 @@ struct bench_options {
     int64_t due_us;       /* UTC; 0 = no date given, which no calibration accepts */
     const struct desk *desk;
     struct tick *tick;
-    struct cancel *cancel;
 };
 
+/* The link is not cancellable: a person who stops a run needs the instrument to be switched off all the more.
+ */
 struct bench *bench_open(const struct bench_options *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Leaves the bench safe (no current) and closes it. */
 void bench_close(struct bench *bench);

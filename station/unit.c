@@ -82,8 +82,7 @@ static struct bench *slot_bench(void *context, GError **error)
                                           .identity = bench->identity,
                                           .due_us = bench->due,
                                           .desk = &unit->desk,
-                                          .tick = unit->request->tick,
-                                          .cancel = unit->request->cancel};
+                                          .tick = unit->request->tick};
     return bench_open(&options, error);
 }
 

@@ -20,7 +20,7 @@ say() {
 
 die() {
     printf 'FAILED: %s\n' "$*"
-    [ -f "$work/out" ] && cat "$work/out"
+    [ -f "$work/out" ] && tail -15 "$work/out" | cut -c1-300
     exit 1
 }
 
