@@ -25,5 +25,13 @@ while read -r verb; do
         }
     done
 done < <("$BUILD/packline" --help | sed -nE 's/^  ([a-z]+( [a-z]+)?) .*/\1/p')
+"$BUILD/packline-board" --man >page.1
+mandoc -Tlint -W error page.1 || fail=1
+for option in $("$BUILD/packline-board" --help | grep -oE '\-\-[a-z-]+' | sort -u); do
+    sed 's/\\-/-/g' page.1 | grep -qe "$option" || {
+        echo "man page of packline-board lacks $option"
+        fail=1
+    }
+done
 rm -f help.txt page.1
 exit $fail

@@ -237,29 +237,40 @@ static void run(struct vboard *board, struct line *line, struct line *bench, int
     }
 }
 
-static void usage(FILE *out)
+static const char usage_text[] =
+    "Usage: packline-board --family F --listen unix:PATH|tcp:HOST:PORT|pty [OPTION…]\n\n"
+    "A virtual board: the far side of the wire. Prints the address it listens on.\n\n"
+    "      --family F         basen\n"
+    "      --listen ADDRESS   where the service line is\n"
+    "      --bench unix:PATH  where the bench around the board is (docs/virtual-bench.md)\n"
+    "      --state FILE       non-volatile memory and flash; a new file is a new board\n"
+    "      --speed real|fast  fast divides the board's waiting times by 100\n"
+    "      --bootloader       power it up with the boot pin set\n"
+    "      --defect NAME      may stand more than once; --list-defects\n"
+    "      --address N        DIP address, 1 to 15\n"
+    "      --unit-seed N      unique id and sensor errors of a new board\n"
+    "      --allow-lan        listen on an address that is not loopback\n"
+    "      --help, --man, --version\n";
+
+/* The man page is the same text, and the defects. */
+static void print_man(void)
 {
-    fprintf(out, "Usage: packline-board --family F --listen unix:PATH|tcp:HOST:PORT|pty [OPTION…]\n\n"
-                 "A virtual board: the far side of the wire. Prints the address it listens on.\n\n"
-                 "      --family F         basen\n"
-                 "      --listen ADDRESS   where the service line is\n"
-                 "      --bench unix:PATH  where the bench around the board is (docs/virtual-bench.md)\n"
-                 "      --state FILE       non-volatile memory and flash; a new file is a new board\n"
-                 "      --speed real|fast  fast divides the board's waiting times by 100\n"
-                 "      --bootloader       power it up with the boot pin set\n"
-                 "      --defect NAME      may stand more than once; --list-defects\n"
-                 "      --address N        DIP address, 1 to 15\n"
-                 "      --unit-seed N      unique id and sensor errors of a new board\n"
-                 "      --allow-lan        listen on an address that is not loopback\n"
-                 "      --help, --version\n");
+    printf(".TH PACKLINE\\-BOARD 1 \"\" \"packline " PACKLINE_VERSION
+           "\"\n.SH NAME\npackline\\-board \\- a virtual "
+           "battery\\-management board\n.SH SYNOPSIS\n.nf\n");
+    for (const char *p = usage_text; *p; p++)
+        printf(*p == '-' ? "\\%c" : "%c", *p);
+    printf(".fi\n.SH DEFECTS\n");
+    for (const struct vboard_defect *d = vboard_defects(); d->name; d++)
+        printf(".TP\n.B %s\n%s\n", d->name, d->doc);
 }
 
 static const struct option long_options[] = {
-    {"family", 1, NULL, 'f'},       {"listen", 1, NULL, 'l'},  {"bench", 1, NULL, 'b'},
-    {"state", 1, NULL, 's'},        {"speed", 1, NULL, 'p'},   {"bootloader", 0, NULL, 'B'},
-    {"defect", 1, NULL, 'd'},       {"address", 1, NULL, 'a'}, {"unit-seed", 1, NULL, 'u'},
-    {"allow-lan", 0, NULL, 'L'},    {"help", 0, NULL, 'h'},    {"version", 0, NULL, 'v'},
-    {"list-defects", 0, NULL, 'D'}, {NULL, 0, NULL, 0},
+    {"family", 1, NULL, 'f'},    {"listen", 1, NULL, 'l'},       {"bench", 1, NULL, 'b'},
+    {"state", 1, NULL, 's'},     {"speed", 1, NULL, 'p'},        {"bootloader", 0, NULL, 'B'},
+    {"defect", 1, NULL, 'd'},    {"address", 1, NULL, 'a'},      {"unit-seed", 1, NULL, 'u'},
+    {"allow-lan", 0, NULL, 'L'}, {"help", 0, NULL, 'h'},         {"man", 0, NULL, 'M'},
+    {"version", 0, NULL, 'v'},   {"list-defects", 0, NULL, 'D'}, {NULL, 0, NULL, 0},
 };
 
 static void take_option(struct options *o, int letter, GPtrArray *defects)
@@ -305,14 +316,17 @@ static void take_option(struct options *o, int letter, GPtrArray *defects)
         for (const struct vboard_defect *d = vboard_defects(); d->name; d++)
             printf("%-24s %s\n", d->name, d->doc);
         exit(0);
+    case 'M':
+        print_man();
+        exit(0);
     case 'h':
-        usage(stdout);
+        fputs(usage_text, stdout);
         exit(0);
     case 'v':
         puts("packline-board " PACKLINE_VERSION);
         exit(0);
     default:
-        usage(stderr);
+        fputs(usage_text, stderr);
         exit(2);
     }
 }
@@ -327,7 +341,7 @@ int main(int argc, char **argv)
     for (int letter; (letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1;)
         take_option(&o, letter, defects);
     if (!o.board.family || !o.listen || optind != argc) {
-        usage(stderr);
+        fputs(usage_text, stderr);
         return 2;
     }
     g_ptr_array_add(defects, NULL);
