@@ -166,13 +166,25 @@ static bool start_application(struct step_context *context, struct loader *loade
     return step_check_identity(context, &context->identity, error) && step_same_board(context, error);
 }
 
+/* Only the bootloader tells the MCU; the record keeps it beside what the application said. */
+static bool post_loader_identity(struct step_context *context, const struct loader *loader, GError **error)
+{
+    g_autofree char *mcu_id = g_strdup_printf("0x%04X", loader->identity.mcu_id);
+    g_autofree char *bootloader =
+        g_strdup_printf("%x.%x", loader->identity.bootloader >> 4, loader->identity.bootloader & 15);
+    struct event event = {
+        .type = EVENT_IDENTITY, .unique_id = context->unique_id, .mcu_id = mcu_id, .bootloader = bootloader};
+    return step_post(context, &event, error);
+}
+
 static bool run(struct step_context *context, GError **error)
 {
     context->firmware_proved = false;
     struct loader *loader = enter(context, error);
     if (!loader)
         return false;
-    bool ok = identify_check_loader(context, &loader->identity, error) && prove(context, loader, error) &&
+    bool ok = identify_check_loader(context, &loader->identity, error) &&
+              post_loader_identity(context, loader, error) && prove(context, loader, error) &&
               start_application(context, loader, error);
     loader_close(loader);
     context->firmware_proved = ok;

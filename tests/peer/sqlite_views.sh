@@ -7,6 +7,7 @@ ask() {
     sqlite3 -readonly "$db" "$1"
 }
 [ "$(ask "SELECT sn, verdict, firmware FROM v_run WHERE sn = 'BSN90000001'")" = "BSN90000001|PASS|1.0.4" ] || die "v_run"
+[ "$(ask "SELECT product, hardware, mcu_id FROM v_run WHERE sn = 'BSN90000001'")" = "B200LT55|HY-PT003|0x0413" ] || die "the board's identity"
 [ "$(ask "SELECT count(*) FROM v_value WHERE sn = 'BSN90000001' AND stage = 'after-restart' AND ok = 1")" -ge 95 ] || die "v_value"
 [ "$(ask "SELECT written, found FROM v_value WHERE sn = 'BSN90000001' AND key = 'protect.cell_ov_start' AND stage = 'after-restart'")" = "3.65 V|3.65 V" ] || die "the protection limit"
 [ "$(ask "SELECT count(*) FROM v_step WHERE sn = 'BSN90000001' AND ok = 1")" = 18 ] || die "v_step"
