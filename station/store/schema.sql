@@ -72,7 +72,9 @@ CREATE TABLE serial (
     rank INTEGER NOT NULL,
     run INTEGER NOT NULL, seq INTEGER NOT NULL
 ) STRICT;
-CREATE TRIGGER serial_no_delete BEFORE DELETE ON serial BEGIN SELECT RAISE(ABORT, 'a serial number is never freed'); END;
+-- Only what was reserved and never about to be written may become free again, with the end of its run.
+CREATE TRIGGER serial_no_delete BEFORE DELETE ON serial WHEN OLD.rank > 1
+BEGIN SELECT RAISE(ABORT, 'a serial number that may be on a board is never free again'); END;
 CREATE TRIGGER serial_forward BEFORE UPDATE ON serial WHEN NEW.rank < OLD.rank OR NEW.uid <> OLD.uid OR NEW.sn <> OLD.sn
 BEGIN SELECT RAISE(ABORT, 'a serial number never goes back'); END;
 

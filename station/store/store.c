@@ -215,10 +215,14 @@ static bool interrupt_open_runs(struct store *store, GError **error)
  * again. */
 static bool settle_labels(struct store *store, GError **error)
 {
-    return store_run(store, error,
-                     "UPDATE label_job SET state = 'unconfirmed', text = 'the station stopped while sending' "
-                     "WHERE state = 'sending'",
-                     NULL);
+    json_t *open = store_rows(store, error, "SELECT job FROM label_job WHERE state = 'sending'", NULL), *row;
+    bool ok = open != NULL;
+    size_t i;
+    json_array_foreach(open, i, row) ok =
+        ok && store_label_set(store, json_integer_value(json_object_get(row, "job")), LABEL_UNCONFIRMED,
+                              "the station stopped while sending", error);
+    json_decref(open);
+    return ok;
 }
 
 static bool open_database(struct store *store, int flags, GError **error)

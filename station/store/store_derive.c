@@ -35,8 +35,9 @@ static bool run_end(struct store *store, const struct event *event, GError **err
                    event->error_kind, event->text, event->detail, event->wall_us, event->duration_us,
                    store->seq))
         return false;
+    /* A mis-scan must not bind a number to the wrong board for ever: nothing of it was ever sent there. */
     if (event->verdict != VERDICT_PASS)
-        return true;
+        return store_run(store, error, "DELETE FROM serial WHERE run = ? AND rank = 1", "i", event->run);
     return store_run(
         store, error,
         "UPDATE serial SET state = 'CONSUMED', rank = 4, run = ?, seq = ? WHERE sn = (SELECT sn FROM run"

@@ -42,10 +42,20 @@ say "wrong password: one try"
 board_start 7 wrong-password
 unit BSN00000008 --json
 expect 1 'permission|password'
-[ "$(grep -c '"verb":"login"' "$work/out")" -le 3 ] || die "login was tried again"
+[ "$(grep -c '"verb":"login"' "$work/out")" = 2 ] || die "login was tried again"
 
-say "a number that was only reserved goes to the same board again"
-board_start 3
+say "a number scanned at the wrong board, where nothing was written, serves the right one"
+board_start 8
 unit BSN00000004
 expect 0 'PASS BSN00000004'
+say "a number that may be on a board stays with that board"
+board_start 9 clamp-parameter
+unit BSN00000009
+expect 6
+board_start 10
+unit BSN00000009
+expect 7 'belongs to the board'
+board_start 9
+unit BSN00000009
+expect 0 'PASS BSN00000009'
 audit

@@ -264,6 +264,30 @@ static void test_serials(void)
     tear_down(&f);
 }
 
+/* Reserved only: the end of the run frees it. About to be written: never again. */
+static void test_mis_scan(void)
+{
+    struct fixture f;
+    GError *error = NULL;
+    set_up(&f);
+    begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(end(&f, VERDICT_FAIL, &error));
+    begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_B, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_B, "SN1"));
+    reopen(&f);
+    begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_B, "SN1"));
+    g_assert_true(end(&f, VERDICT_FAIL, &error));
+    begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(end(&f, VERDICT_FAIL, &error));
+    audit(&f);
+    tear_down(&f);
+}
+
 static void test_passed_board(void)
 {
     struct fixture f;
@@ -533,6 +557,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/unproved-pass", test_unproved_pass);
     g_test_add_func("/store/one-end", test_one_end);
     g_test_add_func("/store/serials", test_serials);
+    g_test_add_func("/store/mis-scan", test_mis_scan);
     g_test_add_func("/store/passed-board", test_passed_board);
     g_test_add_func("/store/trial", test_trial);
     g_test_add_func("/store/label", test_label);
