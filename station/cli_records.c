@@ -116,6 +116,9 @@ static int export(const struct cli_input *input)
     if (!store)
         return cli_fail(input, error);
     fill_filter(input, &filter);
+    /* An export that stops in silence after so many rows would be taken for the whole. */
+    if (!cli_has(input, "limit"))
+        filter.limit = -1;
     if (strcmp(format, "csv") == 0)
         return store_export_csv(store, &filter, stdout, &error) ? 0 : cli_fail(input, error);
     if (strcmp(format, "json") != 0)
@@ -158,6 +161,23 @@ static int audit(const struct cli_input *input)
     return violated ? 9 : 0;
 }
 
+static int burn(const struct cli_input *input)
+{
+    GError *error = NULL;
+    const char *sn = g_ptr_array_index(input->arguments, 0);
+    if (!cli_has(input, "station") || !cli_has(input, "reason"))
+        return cli_usage(input, "--station and --reason are needed");
+    g_autoptr(config_auto) config = config_open(cli_get(input, "station"), &error);
+    if (!config)
+        return cli_fail(input, error);
+    g_autofree char *folder = config_path(config, config->store);
+    g_autoptr(store_auto) store = store_open(folder, config->station, tick_real(), &error);
+    if (!store || !store_serial_burn(store, sn, cli_get(input, "reason"), &error))
+        return cli_fail(input, error);
+    printf("%s is burned: it is never used again\n", sn);
+    return 0;
+}
+
 #define STORE_OPTIONS                                                                                        \
     {"station", 's', "FILE", false, "the station file"},                                                     \
     {                                                                                                        \
@@ -170,13 +190,19 @@ static int audit(const struct cli_input *input)
         {"since", 0, "DATE", false, "from this day on, YYYY-MM-DD"},                                         \
         {"until", 0, "DATE", false, "up to this day"},                                                       \
     {                                                                                                        \
-        "limit", 0, "N", false, "at most so many rows; default 100"                                          \
+        "limit", 0, "N", false, "at most so many rows; default 100 for a list, all for an export"            \
     }
 
 static const struct cli_option store_options[] = {STORE_OPTIONS, {NULL}};
 static const struct cli_option list_options[] = {STORE_OPTIONS, FILTER_OPTIONS, {NULL}};
 static const struct cli_option export_options[] = {
     STORE_OPTIONS, FILTER_OPTIONS, {"format", 0, "FORMAT", false, "csv (default) or json"}, {NULL}};
+
+static const struct cli_option burn_options[] = {
+    {"station", 's', "FILE", false, "the station file"},
+    {"reason", 0, "TEXT", false, "why, for the record"},
+    {NULL},
+};
 
 const struct cli_verb cli_records_verbs[] = {
     {.name = "records list",
@@ -207,5 +233,15 @@ const struct cli_verb cli_records_verbs[] = {
      .text = "Exit code 0 when all hold, 9 when one is violated.",
      .options = store_options,
      .run = audit},
+    {.name = "serial burn",
+     .arguments = "SN",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "take a serial number out of use for good",
+     .text = "For a board that is scrapped. The number is never used again, the board may get another one. "
+             "Refused "
+             "for a unit that passed.",
+     .options = burn_options,
+     .run = burn},
     {NULL},
 };

@@ -1,5 +1,9 @@
 /* The journal: one SQLite database per station, one writer, WAL, synchronous=FULL set and read back.
  *
+ * One thread at a time calls a store. Every other table is derived from the journal by triggers in the same
+ * transaction, and can be made again from it. After the first storage error a store writes nothing more until
+ * it is opened again.
+ *
  * Append-only and hash-chained: h = SHA-256(0x00 ‖ h_prev ‖ canonical row). What a screen, label or export
  * shows is derived from it. Folder layout: station.db, lock, files/HH/SHA256 (recipes, profiles, packages by
  * hash), traces/. All errors are kind STORAGE unless said; BUSY when another process holds the folder; RULE
@@ -35,6 +39,10 @@ bool store_claim(struct store *store, int64_t run, enum desk_claim claim, const 
 /* Before a board is touched: RULE when this serial number already belongs to a unit that passed or is burned.
  */
 bool store_serial_check(struct store *store, const char *sn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Takes a number out of the world for good (board scrapped, label lost); its board may then get another. RULE
+ * when the unit already passed, ABSENT when the number was never claimed. */
+bool store_serial_burn(struct store *store, const char *sn, const char *reason,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Newest package sequence accepted for a product, 0 when none; accepting a lower one is TRUST. */
 bool store_sequence_newest(struct store *store, const char *product, int64_t *sequence, GError **error);
@@ -58,10 +66,10 @@ json_t *store_run_json(struct store *store, int64_t run, GError **error);
 bool store_value_found(struct store *store, int64_t run, const char *key, char **shown,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Records, from documented views. All answers are JSON; new references. */
+/* Records, from documented views. All answers are JSON; new references. USAGE for a day that is none. */
 struct store_filter {
     const char *sn, *model, *verdict, *firmware, *since, *until; /* NULL = any; since/until YYYY-MM-DD */
-    int64_t limit;                                               /* 0 = 100 */
+    int64_t limit; /* 0 = 100 for a list, all for an export; -1 = all */
 };
 json_t *store_records_list(struct store *store, const struct store_filter *filter, GError **error);
 /* Everything about one serial number: unit, every run with steps, values, measurements, notes, labels. ABSENT
@@ -71,7 +79,8 @@ json_t *store_records_show(struct store *store, const char *sn, GError **error);
 bool store_export_csv(struct store *store, const struct store_filter *filter, FILE *out,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Recomputes the chain from genesis; the message names the first bad row. */
+/* Recomputes the chain from genesis, checks that the schema is packline's, and makes all derived tables again
+ * to compare them; the message names the first bad row. */
 bool store_verify(struct store *store, int64_t *rows, char head[65],
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The invariants that can be checked over the store, one call of the sink each. Returns the number violated,

@@ -6,4 +6,6 @@
             "\"\n.byte 0\n.previous\n")
 
 EMBED(store_schema_sql, "schema.sql");
+EMBED(store_derive_sql, "derive.sql");
 EMBED(store_views_sql, "views.sql");
+EMBED(store_promises_sql, "promises.sql");

@@ -6,20 +6,51 @@
 #include <stdarg.h>
 #include <string.h>
 
-bool store_broken(struct store *store, const char *what, GError **error)
+bool store_fail(struct store *store, const char *text, GError **error)
 {
-    int code = sqlite3_extended_errcode(store->db);
-    const char *advice = code == SQLITE_FULL || (code & 0xff) == SQLITE_FULL ? "the disk is full: make room"
-                         : (code & 0xff) == SQLITE_READONLY
-                             ? "the database cannot be written: check the disk and its permissions"
-                         : (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB
-                             ? "the database is damaged: restore a backup"
-                             : "check the disk";
-    g_autofree char *text =
-        g_strdup_printf("%s: %s (SQLite %d); %s", what, sqlite3_errmsg(store->db), code, advice);
     if (!store->reader && !store->failed)
         store->failed = g_strdup(text);
     return error_set(error, ERROR_STORAGE, "%s", text);
+}
+
+bool store_ready(struct store *store, GError **error)
+{
+    if (store->reader)
+        return error_set(error, ERROR_INTERNAL, "%s is open for reading only", store->folder);
+    /* After one storage error nothing is believed any more: a retry could report a lost write as done. */
+    return !store->failed ||
+           error_set(error, ERROR_STORAGE,
+                     "nothing is recorded any more since: %s; restart when it is repaired", store->failed);
+}
+
+static const char *advice_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return "the disk is full: make room, then restart";
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return "check that the disk is mounted writable and the folder belongs to this user";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return "the database is damaged: keep it aside and restore a backup";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another program holds the database: close it, open it with -readonly";
+    default:
+        return "check the disk and its free space";
+    }
+}
+
+bool store_broken(struct store *store, const char *what, GError **error)
+{
+    int code = store->db ? sqlite3_extended_errcode(store->db) : SQLITE_NOMEM;
+    const char *says = store->db ? sqlite3_errmsg(store->db) : "out of memory";
+    if ((code & 0xff) == SQLITE_CONSTRAINT)
+        return error_set(error, ERROR_INTERNAL, "the journal refuses this: %s", says);
+    g_autofree char *text = g_strdup_printf("%s: %s (SQLite %d): %s", what, says, code, advice_of(code));
+    return store_fail(store, text, error);
 }
 
 bool store_exec(struct store *store, const char *sql, GError **error)
@@ -28,17 +59,23 @@ bool store_exec(struct store *store, const char *sql, GError **error)
            store_broken(store, "journal", error);
 }
 
+/* Foreign bytes that are no UTF-8 are made readable, so that what goes in also comes out. */
+static bool bind_text(sqlite3_stmt *statement, int i, const char *text)
+{
+    if (!text)
+        return sqlite3_bind_null(statement, i) == SQLITE_OK;
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    return sqlite3_bind_text(statement, i, valid, -1, SQLITE_TRANSIENT) == SQLITE_OK;
+}
+
 static bool bind_all(sqlite3_stmt *statement, const char *format, va_list args)
 {
     bool ok = true;
     for (int i = 0; format && format[i]; i++) {
-        if (format[i] == 'i') {
+        if (format[i] == 'i')
             ok &= sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t)) == SQLITE_OK;
-        } else {
-            const char *text = va_arg(args, const char *);
-            ok &= (text ? sqlite3_bind_text(statement, i + 1, text, -1, SQLITE_TRANSIENT)
-                        : sqlite3_bind_null(statement, i + 1)) == SQLITE_OK;
-        }
+        else
+            ok &= bind_text(statement, i + 1, va_arg(args, const char *));
     }
     return ok;
 }
@@ -62,20 +99,6 @@ sqlite3_stmt *store_prepare(struct store *store, GError **error, const char *sql
     sqlite3_stmt *statement = prepare(store, error, sql, format, args);
     va_end(args);
     return statement;
-}
-
-bool store_run(struct store *store, GError **error, const char *sql, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    sqlite3_stmt *statement = prepare(store, error, sql, format, args);
-    va_end(args);
-    if (!statement)
-        return false;
-    int code = sqlite3_step(statement);
-    bool ok = code == SQLITE_DONE || code == SQLITE_ROW || store_broken(store, "journal", error);
-    sqlite3_finalize(statement);
-    return ok;
 }
 
 bool store_get_int(struct store *store, GError **error, int64_t *value, bool *found, const char *sql,
@@ -111,7 +134,7 @@ bool store_get_text(struct store *store, GError **error, char **text, const char
     return ok;
 }
 
-static json_t *row_json(sqlite3_stmt *statement)
+json_t *store_row_json(sqlite3_stmt *statement)
 {
     json_t *row = json_object();
     for (int i = 0; i < sqlite3_column_count(statement); i++) {
@@ -145,27 +168,11 @@ json_t *store_rows(struct store *store, GError **error, const char *sql, const c
         return NULL;
     json_t *rows = json_array();
     while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-        json_array_append_new(rows, row_json(statement));
+        json_array_append_new(rows, store_row_json(statement));
     sqlite3_finalize(statement);
     if (code == SQLITE_DONE)
         return rows;
     json_decref(rows);
     store_broken(store, "journal", error);
     return NULL;
-}
-
-bool store_begin(struct store *store, GError **error)
-{
-    /* After one storage error nothing is believed any more: a retry could report a lost write as done. */
-    if (store->failed)
-        return error_set(error, ERROR_STORAGE, "the journal stopped after: %s", store->failed);
-    return store_exec(store, "BEGIN IMMEDIATE", error);
-}
-
-bool store_commit(struct store *store, bool ok, GError **error)
-{
-    if (ok && store_exec(store, "COMMIT", error))
-        return true;
-    sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-    return false;
 }

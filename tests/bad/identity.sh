@@ -58,4 +58,20 @@ expect 7 'belongs to the board'
 board_start 9
 unit BSN00000009
 expect 0 'PASS BSN00000009'
+say "a number is burned: never used again, its board may get another"
+board_start 11 ack-param-no-write
+unit BSN00000011
+expect 6
+burn() {
+    code=0
+    packline serial burn "$1" --reason "board scrapped" --station "$station" >"$work/out" 2>&1 || code=$?
+}
+burn BSN00000011
+expect 0
+burn BSN00000009
+expect 7
+burn BSN00000077
+expect 4
+unit BSN00000011
+expect 7 'burned'
 audit

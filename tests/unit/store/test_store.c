@@ -435,6 +435,12 @@ static void test_tampering(void)
         "SET seq = 5 WHERE seq = -1",
         "INSERT INTO journal SELECT max(seq) + 1, 1, 'note', boot, 1, 1, '{}', hash, 'x' FROM journal WHERE "
         "seq = (SELECT max(seq) FROM journal)",
+        "UPDATE value SET found = '3.75 V'",
+        "UPDATE step SET text = 'nothing to see'",
+        "UPDATE run SET operator = 'somebody else'",
+        "DELETE FROM value WHERE seq = (SELECT max(seq) FROM value)",
+        "UPDATE serial SET state = 'BURNED', rank = 5",
+        "CREATE TRIGGER quiet AFTER INSERT ON journal BEGIN UPDATE run SET operator = 'x'; END",
         "DROP TRIGGER run_end_no_update; UPDATE run_end SET verdict = 'FAIL'",
     };
     for (gsize i = 0; i < G_N_ELEMENTS(deeds); i++) {
