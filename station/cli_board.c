@@ -287,6 +287,38 @@ static bool board_identify_verb(const struct cli_input *input, struct session *s
     return true;
 }
 
+/* What a service technician may ask a board to do, one visible table. */
+static const struct {
+    const char *name;
+    enum board_control control;
+    int argument;
+} controls[] = {
+    {"reset", CONTROL_RESET, 0},
+    {"sleep", CONTROL_SLEEP, 0},
+    {"charge-fet-on", CONTROL_CHARGE_FET, 1},
+    {"charge-fet-off", CONTROL_CHARGE_FET, 0},
+    {"discharge-fet-on", CONTROL_DISCHARGE_FET, 1},
+    {"discharge-fet-off", CONTROL_DISCHARGE_FET, 0},
+    {"clear-pcb-barcode", CONTROL_CLEAR_PCB_BARCODE, 0},
+    {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
+};
+
+static bool board_control_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    const char *name = g_ptr_array_index(input->arguments, 0);
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(controls); i++) {
+        if (strcmp(controls[i].name, name) == 0) {
+            if (!board_control(session->board, controls[i].control, controls[i].argument, error))
+                return false;
+            printf("%s: done\n", name);
+            return true;
+        }
+        g_string_append_printf(names, "%s%s", i ? ", " : "", controls[i].name);
+    }
+    return error_set(error, ERROR_USAGE, "'%s': there are %s", name, names->str);
+}
+
 static int with_session(const struct cli_input *input,
                         bool (*deed)(const struct cli_input *, struct session *, GError **))
 {
@@ -316,6 +348,10 @@ static int log_verb(const struct cli_input *input)
 static int clock_verb(const struct cli_input *input)
 {
     return with_session(input, board_clock_verb);
+}
+static int control_verb(const struct cli_input *input)
+{
+    return with_session(input, board_control_verb);
 }
 static int identify_verb(const struct cli_input *input)
 {
@@ -396,5 +432,16 @@ const struct cli_verb cli_board_verbs[] = {
      .summary = "read or set the board's clock",
      .options = clock_options,
      .run = clock_verb},
+    {.name = "board control",
+     .arguments = "OPERATION",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "reset, sleep, switch a FET, clear the PCB barcode, restore defaults",
+     .text = "Operations: reset, sleep, charge-fet-on, charge-fet-off, discharge-fet-on, discharge-fet-off, "
+             "clear-pcb-barcode, factory-defaults. All but reset and sleep need --password-file. A board "
+             "refuses to "
+             "sleep while it is charged.",
+     .options = board_options,
+     .run = control_verb},
     {NULL},
 };

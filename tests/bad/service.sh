@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Service access to one board: what it refuses, and that a refusal is never shown as a deed.
+source "$SOURCE/tests/bad/lib.bash"
+board_start 800
+printf '888888\n' >"$work/password"
+chmod 600 "$work/password"
+board() {
+    code=0
+    packline board --link "unix:$work/board.sock" --profile "$SOURCE/recipes/boards/basen-lt55.yaml" "$@" >"$work/out" 2>&1 || code=$?
+}
+bench() {
+    printf '%s\n' "$@" | socat -t 1 - "UNIX-CONNECT:$work/bench.sock"
+}
+board identify
+expect 0 'product B200LT55'
+say "without a login nothing is written"
+board write protect.cell_ov_start "3.6 V"
+expect 7 'login'
+board control charge-fet-off
+expect 1 'no permission'
+say "with it, every write reads back"
+board --password-file "$work/password" write protect.cell_ov_start "3.6 V"
+expect 0 'protect.cell_ov_start 3.6 V'
+board read protect.cell_ov_start
+expect 0 '3.6 V'
+board --password-file "$work/password" write protect.lc_style 7
+expect 3 '0, 3, 4, 5, 10'
+board --password-file "$work/password" write identity.pcb_barcode TBI23090400189
+expect 0
+board --password-file "$work/password" control clear-pcb-barcode
+expect 0
+board read identity.pcb_barcode
+expect 0 'not set'
+board --password-file "$work/password" control factory-defaults
+board read protect.cell_ov_start
+expect 0 '3.7 V'
+say "the password file must be private, the item must exist, the operation must exist"
+chmod 644 "$work/password"
+board --password-file "$work/password" read protect.cell_ov_start
+expect 3 '0600'
+board read protect.cell_ov_strat
+expect 2 "did you mean 'protect.cell_ov_start'"
+board control dance
+expect 2 'there are reset'
+say "no sleep while charging"
+bench "SOUR:CURR 5" "OUTP ON"
+board control sleep
+expect 1 'execution failed'
+bench "OUTP OFF"
+board control sleep
+expect 0
+board identify
+expect 5
+say "the log ends with the board's own end marker"
+bench "BOAR:POW CYCL"
+sleep 0.2
+board log
+expect 0 'timing'
+[ "$(wc -l <"$work/out")" = 12 ] || die "not all 12 records"
