@@ -120,7 +120,8 @@ static bool read_point(struct step_context *context, int64_t current_ma, int64_t
 /* A reference that is itself far from what was asked for would calibrate the board to a wrong truth. */
 static bool check_reference(int64_t truth, int64_t asked, GError **error)
 {
-    if (llabs(truth - asked) * 10 <= llabs(asked))
+    /* No current is no reference either, and a gain cannot be had from it. */
+    if (truth != 0 && llabs(truth - asked) * 10 <= llabs(asked))
         return true;
     g_autofree char *is = quantity_format(QUANTITY_CURRENT, truth);
     g_autofree char *must = quantity_format(QUANTITY_CURRENT, asked);
