@@ -97,7 +97,8 @@ static int print(const struct cli_input *input)
     if (!store)
         return cli_fail(input, error);
     struct screen *screen = screen_new(input->json);
-    bool ok = press_again(config, store, g_ptr_array_index(input->arguments, 0), tick_real(), screen, &error);
+    const struct press press = {.config = config, .store = store, .tick = tick_real(), .screen = screen};
+    bool ok = press_again(&press, g_ptr_array_index(input->arguments, 0), &error);
     screen_free(screen);
     return ok ? 0 : cli_fail(input, error);
 }

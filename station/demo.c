@@ -6,9 +6,8 @@
  * board. */
 #include "station/cli.h"
 
-#include "firmware/package.h"
-#include "recipes/release.h"
 #include "station/base/error.h"
+#include "station/kit.h"
 #include "station/unit.h"
 
 #include <errno.h>
@@ -21,11 +20,7 @@
 
 extern const struct cli_verb cli_demo_verbs[];
 
-#define DEMO_VERSION  "1.0.4"
-#define DEMO_PACKAGE  "packages/b200lt55-" DEMO_VERSION
-#define DEMO_RECIPE   "recipes/basen-100ah-16s.yaml"
 #define DEMO_START_MS 5000
-#define DEMO_ADDRESS  0x08000000u
 #define DEMO_LINE_MAX 512
 
 struct demo {
@@ -40,111 +35,6 @@ struct demo {
 static char *in(const struct demo *demo, const char *name)
 {
     return g_build_filename(demo->folder, name, NULL);
-}
-
-static bool make_folder(const struct demo *demo, const char *name, GError **error)
-{
-    g_autofree char *path = in(demo, name);
-    return g_mkdir_with_parents(path, 0700) == 0 ||
-           error_set(error, ERROR_STORAGE, "%s: %s", path, g_strerror(errno));
-}
-
-static bool write_text(const struct demo *demo, const char *name, const char *text, int mode, GError **error)
-{
-    g_autofree char *path = in(demo, name);
-    g_autoptr(GError) inner = NULL;
-    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                                 mode, &inner))
-        return true;
-    return error_set(error, ERROR_STORAGE, "%s", inner->message);
-}
-
-static bool copy(const struct demo *demo, const char *from, const char *to, GError **error)
-{
-    g_autofree char *source = g_build_filename(demo->share, from, NULL);
-    g_autofree char *text = NULL;
-    g_autoptr(GError) inner = NULL;
-    if (!g_file_get_contents(source, &text, NULL, &inner))
-        return error_set(error, ERROR_AUTHOR, "%s", inner->message);
-    return write_text(demo, to, text, 0644, error);
-}
-
-static bool copy_files(const struct demo *demo, GError **error)
-{
-    return copy(demo, DEMO_RECIPE, DEMO_RECIPE, error) &&
-           copy(demo, "recipes/boards/basen-lt55.yaml", "recipes/boards/basen-lt55.yaml", error) &&
-           copy(demo, "labels/board-60x40.yaml", "labels/board-60x40.yaml", error);
-}
-
-static bool make_keys(const struct demo *demo, GError **error)
-{
-    static const struct {
-        const char *name;
-        unsigned role;
-    } keys[] = {{"demo-firmware", TRUST_FIRMWARE}, {"demo-release", TRUST_RELEASE}};
-    g_autofree char *folder = in(demo, "keys");
-    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
-        g_autofree char *from = g_strdup_printf("%s/%s.pub", folder, keys[i].name);
-        g_autofree char *to = g_strdup_printf("trust/%s.pub", keys[i].name);
-        g_autofree char *text = NULL;
-        if (!trust_generate(folder, keys[i].name, keys[i].role, error) ||
-            !g_file_get_contents(from, &text, NULL, error) || !write_text(demo, to, text, 0644, error))
-            return false;
-    }
-    return true;
-}
-
-static bool make_package(const struct demo *demo, GError **error)
-{
-    static const char *const hardware[] = {"HY-PT003", NULL};
-    static const uint32_t mcu[] = {0x0413}, bootloader[] = {0x31};
-    const struct package_recipe recipe = {.product = "B200LT55",
-                                          .version = DEMO_VERSION,
-                                          .hardware = hardware,
-                                          .mcu_ids = mcu,
-                                          .mcu_count = 1,
-                                          .bootloaders = bootloader,
-                                          .bootloader_count = 1,
-                                          .sequence = 10004,
-                                          .not_before = 1577836800000000, /* 2020-01-01 */
-                                          .not_after = 4102358400000000,  /* 2099-12-31 */
-                                          .has_base = true,
-                                          .base = DEMO_ADDRESS};
-    g_autofree char *image = g_build_filename(demo->build, "reference", "reference.elf", NULL);
-    g_autofree char *out = in(demo, DEMO_PACKAGE);
-    g_autofree char *key = in(demo, "keys/demo-firmware.key");
-    return package_pack(image, &recipe, out, error) && package_sign(out, key, error);
-}
-
-static bool make_release(const struct demo *demo, GError **error)
-{
-    g_autofree char *trust_folder = in(demo, "trust");
-    g_autofree char *recipe = in(demo, DEMO_RECIPE);
-    g_autofree char *key = in(demo, "keys/demo-release.key");
-    g_autofree char *out = in(demo, "recipes/release.yaml");
-    struct trust *trust = trust_load(trust_folder, error);
-    bool ok = trust && release_make(recipe, trust, key, out, error);
-    trust_free(trust);
-    return ok;
-}
-
-/* The passwords are those of the virtual board, as the manual prints them. */
-static bool make_secrets(const struct demo *demo, GError **error)
-{
-    return write_text(demo, "secrets/basen-admin", "888888\n", 0600, error) &&
-           write_text(demo, "secrets/basen-antitheft", "654321\n", 0600, error);
-}
-
-static bool build_station(const struct demo *demo, GError **error)
-{
-    static const char *const folders[] = {"recipes/boards", "labels",   "keys",    "trust",
-                                          "secrets",        "packages", "printed", "units"};
-    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
-        if (!make_folder(demo, folders[i], error))
-            return false;
-    return copy_files(demo, error) && make_keys(demo, error) && make_secrets(demo, error) &&
-           make_package(demo, error) && make_release(demo, error) &&
-           write_text(demo, "made", "1\n", 0644, error);
 }
 
 static bool write_station(const struct demo *demo, GError **error)
@@ -170,7 +60,7 @@ static bool write_station(const struct demo *demo, GError **error)
                                             "    link: file:printed\n"
                                             "    dpi: 300\n",
                                             demo->sockets, demo->paced ? "?pace" : "", demo->sockets);
-    return write_text(demo, "station.yaml", text, 0644, error);
+    return kit_write(demo->folder, "station.yaml", text, 0644, error);
 }
 
 /* Waits for the line that says where the board listens. */
@@ -315,12 +205,11 @@ static bool prepare(struct demo *demo, GError **error)
     demo->sockets = g_dir_make_tmp("packline-XXXXXX", NULL);
     if (!demo->sockets)
         return error_set(error, ERROR_STORAGE, "no temporary folder: %s", g_strerror(errno));
-    if (!make_folder(demo, ".", error))
-        return false;
     if (!g_file_test(made, G_FILE_TEST_EXISTS)) {
         if (!cli_has(demo->input, "json"))
             fprintf(stderr, "Making a demo station in %s\n", demo->folder);
-        if (!build_station(demo, error))
+        g_autofree char *image = g_build_filename(demo->build, "reference", "reference.elf", NULL);
+        if (!kit_make(demo->share, image, demo->folder, error))
             return false;
     }
     return write_station(demo, error);

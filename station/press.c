@@ -5,31 +5,25 @@
 
 #include <string.h>
 
-/* What the label says, all from the committed record. */
-struct press {
-    json_t *payload;
-    struct label_values values;
-};
-
 static const char *word(json_t *payload, const char *key)
 {
     const char *text = json_string_value(json_object_get(payload, key));
     return text ? text : "";
 }
 
-static void fill_values(struct press *press)
+/* What the label says, all from the committed record; borrowed from the payload. */
+static struct label_values values_of(json_t *p)
 {
-    json_t *p = press->payload;
-    press->values = (struct label_values){.sn = word(p, "sn"),
-                                          .model = word(p, "model"),
-                                          .capacity = word(p, "capacity"),
-                                          .strings = word(p, "strings"),
-                                          .firmware = word(p, "firmware"),
-                                          .date = word(p, "date"),
-                                          .product = word(p, "product"),
-                                          .hardware = word(p, "hardware"),
-                                          .run = word(p, "run"),
-                                          .barcode = word(p, "barcode")};
+    return (struct label_values){.sn = word(p, "sn"),
+                                 .model = word(p, "model"),
+                                 .capacity = word(p, "capacity"),
+                                 .strings = word(p, "strings"),
+                                 .firmware = word(p, "firmware"),
+                                 .date = word(p, "date"),
+                                 .product = word(p, "product"),
+                                 .hardware = word(p, "hardware"),
+                                 .run = word(p, "run"),
+                                 .barcode = word(p, "barcode")};
 }
 
 static void put(json_t *to, const char *key, const char *text)
@@ -76,9 +70,14 @@ static json_t *make_payload(struct store *store, const struct profile *profile, 
     return NULL;
 }
 
-static bool send_label(const struct config_printer *printer, const char *link,
-                       const struct label_bitmap *bitmap, const char *sn, struct tick *tick,
-                       struct store *store, int64_t job, GError **error)
+static enum printer_outcome print(const struct press *press, const char *link, const struct printer_job *job,
+                                  GError **error)
+{
+    return press->print ? press->print(press->context, job, error) : printer_send(link, job, error);
+}
+
+static bool send_label(const struct press *press, const struct config_printer *printer, const char *link,
+                       const struct label_bitmap *bitmap, const char *sn, int64_t job, GError **error)
 {
     static const enum store_label_state states[] = {[PRINTER_NOT_SENT] = LABEL_FAILED,
                                                     [PRINTER_UNCONFIRMED] = LABEL_UNCONFIRMED,
@@ -87,11 +86,12 @@ static bool send_label(const struct config_printer *printer, const char *link,
     g_autoptr(GBytes) pdf = png ? label_pdf(bitmap, error) : NULL;
     g_autoptr(GBytes) zpl = pdf ? label_zpl(bitmap) : NULL;
     g_autoptr(GError) failure = NULL;
-    const struct printer_job sheet = {sn, png, pdf, zpl, tick};
-    if (!zpl || !store_label_set(store, job, LABEL_SENDING, printer->printer, error))
+    const struct printer_job sheet = {sn, png, pdf, zpl, press->tick};
+    if (!zpl || !store_label_set(press->store, job, LABEL_SENDING, printer->printer, error))
         return false;
-    enum printer_outcome outcome = printer_send(link, &sheet, &failure);
-    if (!store_label_set(store, job, states[outcome], failure ? failure->message : printer->printer, error))
+    enum printer_outcome outcome = print(press, link, &sheet, &failure);
+    if (!store_label_set(press->store, job, states[outcome], failure ? failure->message : printer->printer,
+                         error))
         return false;
     if (outcome == PRINTER_DONE)
         return true;
@@ -99,40 +99,37 @@ static bool send_label(const struct config_printer *printer, const char *link,
     return false;
 }
 
-static bool print_payload(const struct config *config, struct store *store, const struct layout *layout,
-                          json_t *payload, int64_t run, struct tick *tick, struct screen *screen,
-                          GError **error)
+static bool print_payload(const struct press *press, const struct layout *layout, json_t *payload,
+                          int64_t run, GError **error)
 {
-    struct press press = {.payload = payload};
     int64_t job;
-    if (config->printers->len == 0)
+    if (press->config->printers->len == 0)
         return error_set(error, ERROR_PRINTER, "%s names no printer: add one under `printers:`",
-                         config->path);
-    const struct config_printer *printer = g_ptr_array_index(config->printers, 0);
-    g_autofree char *link = config_link(config, printer->link);
+                         press->config->path);
+    const struct config_printer *printer = g_ptr_array_index(press->config->printers, 0);
+    g_autofree char *link = config_link(press->config, printer->link);
     char *text = json_dumps(payload, JSON_SORT_KEYS | JSON_COMPACT);
-    bool queued = store_label_queue(store, run, text, &job, error);
+    bool queued = store_label_queue(press->store, run, text, &job, error);
     free(text);
     if (!queued)
         return false;
-    fill_values(&press);
-    struct label_bitmap *bitmap = label_render(layout, &press.values, (unsigned)printer->dpi, error);
-    bool ok = bitmap && send_label(printer, link, bitmap, press.values.sn, tick, store, job, error);
+    const struct label_values values = values_of(payload);
+    struct label_bitmap *bitmap = label_render(layout, &values, (unsigned)printer->dpi, error);
+    bool ok = bitmap && send_label(press, printer, link, bitmap, values.sn, job, error);
     label_bitmap_free(bitmap);
     if (!ok)
         return false;
     bool file = g_str_has_prefix(link, "file:");
-    screen_line(screen, "label  %s%s%s%s", file ? link + 5 : link, file ? "/" : "",
-                file ? press.values.sn : "", file ? ".png" : "");
+    screen_line(press->screen, "label  %s%s%s%s", file ? link + 5 : link, file ? "/" : "",
+                file ? values.sn : "", file ? ".png" : "");
     return true;
 }
 
-bool press_unit(const struct config *config, struct store *store, const struct layout *layout,
-                const struct profile *profile, int64_t run, struct tick *tick, struct screen *screen,
-                GError **error)
+bool press_unit(const struct press *press, const struct layout *layout, const struct profile *profile,
+                int64_t run, GError **error)
 {
-    json_t *payload = make_payload(store, profile, run, error);
-    bool ok = payload && print_payload(config, store, layout, payload, run, tick, screen, error);
+    json_t *payload = make_payload(press->store, profile, run, error);
+    bool ok = payload && print_payload(press, layout, payload, run, error);
     json_decref(payload);
     return ok;
 }
@@ -145,11 +142,10 @@ static GBytes *kept(const struct config *config, const char *sha256, GError **er
     return bind_read_file(path, BIND_FILE_MAX, error);
 }
 
-bool press_again(const struct config *config, struct store *store, const char *sn, struct tick *tick,
-                 struct screen *screen, GError **error)
+bool press_again(const struct press *press, const char *sn, GError **error)
 {
     const struct store_filter filter = {.sn = sn, .verdict = "PASS", .limit = 1};
-    json_t *rows = store_records_list(store, &filter, error), *row = json_array_get(rows, 0);
+    json_t *rows = store_records_list(press->store, &filter, error), *row = json_array_get(rows, 0);
     bool ok = false;
     if (!rows)
         return false;
@@ -158,15 +154,16 @@ bool press_again(const struct config *config, struct store *store, const char *s
         return error_set(error, ERROR_ABSENT, "no unit %s passed here, so there is no label for it", sn);
     }
     int64_t run = json_integer_value(json_object_get(row, "run"));
-    g_autoptr(GBytes) layout_bytes = kept(config, word(row, "layout_sha256"), error);
-    g_autoptr(GBytes) profile_bytes = layout_bytes ? kept(config, word(row, "profile_sha256"), error) : NULL;
+    g_autoptr(GBytes) layout_bytes = kept(press->config, word(row, "layout_sha256"), error);
+    g_autoptr(GBytes) profile_bytes =
+        layout_bytes ? kept(press->config, word(row, "profile_sha256"), error) : NULL;
     if (profile_bytes) {
         g_autoptr(bind_report_auto) layout_report = bind_report_new("layout", layout_bytes);
         g_autoptr(bind_report_auto) profile_report = bind_report_new("profile", profile_bytes);
         struct layout *layout = layout_load("layout", layout_bytes, layout_report);
         struct profile *profile = profile_load("profile", profile_bytes, profile_report);
         ok = layout && profile
-                 ? press_unit(config, store, layout, profile, run, tick, screen, error)
+                 ? press_unit(press, layout, profile, run, error)
                  : error_set(error, ERROR_INTERNAL,
                              "the layout or profile of run %" G_GINT64_FORMAT " does not load any more", run);
         layout_free(layout);

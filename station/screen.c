@@ -9,6 +9,7 @@
 #define BAR_WIDTH 24
 
 struct screen {
+    const struct screen_watcher *watcher; /* NULL = a terminal or NDJSON */
     bool json, terminal, line_open;
     char title[96];
     char phase[32];
@@ -22,6 +23,13 @@ struct screen *screen_new(bool json)
     struct screen *screen = g_new0(struct screen, 1);
     screen->json = json;
     screen->terminal = !json && isatty(STDOUT_FILENO);
+    return screen;
+}
+
+struct screen *screen_new_watched(const struct screen_watcher *watcher)
+{
+    struct screen *screen = g_new0(struct screen, 1);
+    screen->watcher = watcher;
     return screen;
 }
 
@@ -78,6 +86,10 @@ static void show_end(struct screen *screen, const struct event *event)
 
 void screen_event(struct screen *screen, const struct event *event)
 {
+    if (screen->watcher) {
+        screen->watcher->event(screen->watcher->context, event);
+        return;
+    }
     if (screen->json) {
         json_t *line = event_line_json(event);
         char *text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -121,7 +133,9 @@ void screen_verdict(struct screen *screen, const struct engine_result *result, c
                     bool production)
 {
     const char *word = event_verdict_name(result->verdict);
-    if (screen->json)
+    if (screen->watcher)
+        screen->watcher->verdict(screen->watcher->context, result, sn);
+    if (screen->json || screen->watcher)
         return; /* RUN_END said it */
     close_line(screen);
     if (result->verdict == VERDICT_PASS) {
@@ -136,6 +150,8 @@ void screen_verdict(struct screen *screen, const struct engine_result *result, c
 void screen_line(struct screen *screen, const char *format, ...)
 {
     va_list args;
+    if (screen->watcher)
+        return;
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
@@ -165,6 +181,8 @@ bool screen_ask(struct screen *screen, const struct desk_ask *ask, bool assume_y
 {
     static const char *const units[] = {"yes or no", "yes (pass) or no (fail)", "a number with its unit",
                                         "text"};
+    if (screen->watcher)
+        return screen->watcher->ask(screen->watcher->context, ask, answer, error);
     close_line(screen);
     if (ask->question == ASK_CONFIRM && assume_yes) {
         screen_line(screen, "       %s  yes (--yes)", ask->text);

@@ -62,8 +62,10 @@ static struct wire *slot_connect(void *context, const struct wire_line *line, GE
 {
     struct unit *unit = context;
     const struct wire_options options = {*line, unit->request->tick, unit->request->cancel};
+    const struct unit_world *world = unit->request->world;
     g_autofree char *link = config_link(unit->config, unit->slot->link);
-    struct wire *wire = wire_open(link, &options, error);
+    struct wire *wire =
+        world ? world->connect(world->context, &options, error) : wire_open(link, &options, error);
     if (!wire)
         return NULL;
     struct wire *traced = wire_trace(wire, unit->trace_path, unit->dialect->mask, NULL, error);
@@ -75,6 +77,8 @@ static struct wire *slot_connect(void *context, const struct wire_line *line, GE
 static struct bench *slot_bench(void *context, GError **error)
 {
     struct unit *unit = context;
+    if (unit->request->world)
+        return unit->request->world->open_bench(unit->request->world->context, error);
     const struct config_bench *bench = g_ptr_array_index(unit->slot->benches, 0);
     g_autofree char *link = bench->link ? config_link(unit->config, bench->link) : NULL;
     const struct bench_options options = {.kind = bench->kind == 0 ? "scpi" : "entered",
@@ -212,10 +216,16 @@ static bool warn_waivers(struct unit *unit, GError **error)
 static int finish(struct unit *unit, const struct engine_result *result)
 {
     g_autoptr(GError) error = NULL;
+    const struct unit_world *world = unit->request->world;
+    const struct press press = {.config = unit->config,
+                                .store = unit->store,
+                                .tick = unit->request->tick,
+                                .screen = unit->screen,
+                                .print = world ? world->print : NULL,
+                                .context = world ? world->context : NULL};
     int code = result->exit_code;
     if (result->verdict == VERDICT_PASS && unit->plan->production && unit->plan->layout &&
-        !press_unit(unit->config, unit->store, unit->plan->layout, unit->plan->profile, unit->run,
-                    unit->request->tick, unit->screen, &error)) {
+        !press_unit(&press, unit->plan->layout, unit->plan->profile, unit->run, &error)) {
         code = error_rule(error)->exit_code;
         screen_line(unit->screen, "  LABEL NOT PRINTED: %s", error->message);
         screen_line(unit->screen, "       %s", error_rule(error)->advice);

@@ -1,0 +1,134 @@
+/* The folder of a station that needs no factory: keys, trusted keys, secrets, a signed package, the shipped
+ * recipe with its profile and layout, and a signed release of the set. */
+#include "station/kit.h"
+
+#include "firmware/package.h"
+#include "recipes/release.h"
+#include "station/base/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+
+#define KIT_VERSION "1.0.4"
+#define KIT_PACKAGE "packages/b200lt55-" KIT_VERSION
+#define KIT_RECIPE  "recipes/basen-100ah-16s.yaml"
+#define KIT_ADDRESS 0x08000000u
+
+struct kit {
+    const char *share, *image, *folder;
+};
+
+static char *in(const struct kit *kit, const char *name)
+{
+    return g_build_filename(kit->folder, name, NULL);
+}
+
+static bool make_folder(const struct kit *kit, const char *name, GError **error)
+{
+    g_autofree char *path = in(kit, name);
+    return g_mkdir_with_parents(path, 0700) == 0 ||
+           error_set(error, ERROR_STORAGE, "%s: %s", path, g_strerror(errno));
+}
+
+bool kit_write(const char *folder, const char *name, const char *text, int mode, GError **error)
+{
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autoptr(GError) inner = NULL;
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                 mode, &inner))
+        return true;
+    return error_set(error, ERROR_STORAGE, "%s", inner->message);
+}
+
+static bool write_text(const struct kit *kit, const char *name, const char *text, int mode, GError **error)
+{
+    return kit_write(kit->folder, name, text, mode, error);
+}
+
+static bool copy(const struct kit *kit, const char *from, const char *to, GError **error)
+{
+    g_autofree char *source = g_build_filename(kit->share, from, NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) inner = NULL;
+    if (!g_file_get_contents(source, &text, NULL, &inner))
+        return error_set(error, ERROR_AUTHOR, "%s", inner->message);
+    return write_text(kit, to, text, 0644, error);
+}
+
+static bool copy_files(const struct kit *kit, GError **error)
+{
+    return copy(kit, KIT_RECIPE, KIT_RECIPE, error) &&
+           copy(kit, "recipes/boards/basen-lt55.yaml", "recipes/boards/basen-lt55.yaml", error) &&
+           copy(kit, "labels/board-60x40.yaml", "labels/board-60x40.yaml", error);
+}
+
+static bool make_keys(const struct kit *kit, GError **error)
+{
+    static const struct {
+        const char *name;
+        unsigned role;
+    } keys[] = {{"demo-firmware", TRUST_FIRMWARE}, {"demo-release", TRUST_RELEASE}};
+    g_autofree char *folder = in(kit, "keys");
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+        g_autofree char *from = g_strdup_printf("%s/%s.pub", folder, keys[i].name);
+        g_autofree char *to = g_strdup_printf("trust/%s.pub", keys[i].name);
+        g_autofree char *text = NULL;
+        if (!trust_generate(folder, keys[i].name, keys[i].role, error) ||
+            !g_file_get_contents(from, &text, NULL, error) || !write_text(kit, to, text, 0644, error))
+            return false;
+    }
+    return true;
+}
+
+static bool make_package(const struct kit *kit, GError **error)
+{
+    static const char *const hardware[] = {"HY-PT003", NULL};
+    static const uint32_t mcu[] = {0x0413}, bootloader[] = {0x31};
+    const struct package_recipe recipe = {.product = "B200LT55",
+                                          .version = KIT_VERSION,
+                                          .hardware = hardware,
+                                          .mcu_ids = mcu,
+                                          .mcu_count = 1,
+                                          .bootloaders = bootloader,
+                                          .bootloader_count = 1,
+                                          .sequence = 10004,
+                                          .not_before = 1577836800000000, /* 2020-01-01 */
+                                          .not_after = 4102358400000000,  /* 2099-12-31 */
+                                          .has_base = true,
+                                          .base = KIT_ADDRESS};
+    g_autofree char *out = in(kit, KIT_PACKAGE);
+    g_autofree char *key = in(kit, "keys/demo-firmware.key");
+    return package_pack(kit->image, &recipe, out, error) && package_sign(out, key, error);
+}
+
+static bool make_release(const struct kit *kit, GError **error)
+{
+    g_autofree char *trust_folder = in(kit, "trust");
+    g_autofree char *recipe = in(kit, KIT_RECIPE);
+    g_autofree char *key = in(kit, "keys/demo-release.key");
+    g_autofree char *out = in(kit, "recipes/release.yaml");
+    struct trust *trust = trust_load(trust_folder, error);
+    bool ok = trust && release_make(recipe, trust, key, out, error);
+    trust_free(trust);
+    return ok;
+}
+
+/* The passwords are those of the virtual board, as the manual prints them. */
+static bool make_secrets(const struct kit *kit, GError **error)
+{
+    return write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
+           write_text(kit, "secrets/basen-antitheft", "654321\n", 0600, error);
+}
+
+bool kit_make(const char *share, const char *image, const char *folder, GError **error)
+{
+    const struct kit a_kit = {share, image, folder}, *kit = &a_kit;
+    static const char *const folders[] = {"recipes/boards", "labels",   "keys",    "trust",
+                                          "secrets",        "packages", "printed", "units"};
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
+        if (!make_folder(kit, folders[i], error))
+            return false;
+    return copy_files(kit, error) && make_keys(kit, error) && make_secrets(kit, error) &&
+           make_package(kit, error) && make_release(kit, error) &&
+           write_text(kit, "made", "1\n", 0644, error);
+}

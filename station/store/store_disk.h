@@ -1,0 +1,33 @@
+/* A disk in memory under SQLite, for simulation: it fills, fails, and loses what was not synced when the
+ * power goes. While one is in place every store of this process lives on it; files that are no database do
+ * not. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store_disk;
+
+enum store_disk_fault {
+    DISK_FULL,        /* no room: writes fail, everything else works */
+    DISK_SYNC_FAILS,  /* a sync fails; what it should have made durable may be lost */
+    DISK_WRITE_FAILS, /* an input/output error */
+    DISK_KILL,        /* the process is gone: what was written stays */
+    DISK_POWER_CUT /* the machine is gone: what was written and not synced is kept, torn or lost, by chance */
+};
+
+/* Becomes SQLite's default file system. The seed decides what a power cut keeps. One at a time. */
+struct store_disk *store_disk_new(uint64_t seed);
+void store_disk_free(struct store_disk *disk);
+/* The fault strikes at the n-th write, sync, truncation or removal from now on, 1 = the next. An error lasts
+ * until store_disk_heal; after a kill or a power cut every call fails until store_disk_restart. */
+void store_disk_arm(struct store_disk *disk, enum store_disk_fault fault, uint64_t n);
+/* Forgets an armed fault and ends errors. */
+void store_disk_heal(struct store_disk *disk);
+/* The armed fault has struck. */
+bool store_disk_struck(const struct store_disk *disk);
+/* The process or machine is gone: nothing that happens now leaves this process. */
+bool store_disk_gone(const struct store_disk *disk);
+/* The machine starts again, with what was left on the disk. */
+void store_disk_restart(struct store_disk *disk);
