@@ -1,0 +1,114 @@
+#include "station/sim/sim.h"
+
+#include "station/sim/parts.h"
+
+#include <string.h>
+
+static const char station_text[] = "schema: packline/station/1\n"
+                                   "station: sim\n"
+                                   "store: store\n"
+                                   "trust: trust\n"
+                                   "secrets:\n"
+                                   "  basen-admin: secrets/basen-admin\n"
+                                   "  basen-antitheft: secrets/basen-antitheft\n"
+                                   "slots:\n";
+
+static bool write_station(const struct sim_options *options, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(station_text);
+    for (unsigned i = 1; i <= CLAMP(options->slots, 1, SIM_SLOTS_MAX); i++)
+        g_string_append_printf(text,
+                               "  - slot: S%u\n"
+                               "    link: unix:simulated-%u\n"
+                               "    address: 1\n"
+                               "    bench:\n"
+                               "      - kind: scpi\n"
+                               "        link: unix:simulated-bench-%u\n"
+                               "        identity: SIMULATED-BENCH\n"
+                               "        due: 2099-12-31\n",
+                               i, i, i);
+    g_string_append(text, "printers:\n  - printer: simulated\n    link: file:printed\n    dpi: 203\n");
+    return kit_write(options->folder, "station.yaml", text->str, 0644, error);
+}
+
+/* One undisturbed unit shows which steps speak with the board and what a good board holds. */
+static bool learn(const struct sim_options *options, struct sim_count *count, GError **error)
+{
+    struct sim_options quiet = *options;
+    struct sim_count first = {.first_unit = -1};
+    quiet.mask = 0;
+    quiet.show_unit = -1;
+    g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
+    first.golden = count->golden =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+    if (!write_station(options, error) || !sim_shift_run(&quiet, 0, 1, &first, digest, error))
+        return false;
+    memcpy(count->traffic, first.traffic, sizeof count->traffic);
+    memcpy(count->steps, first.steps, sizeof count->steps);
+    count->step_count = first.step_count;
+    count->violations = first.violations;
+    count->first_unit = first.first_unit;
+    count->first = first.first;
+    return true;
+}
+
+static bool run_shifts(const struct sim_options *options, int64_t from, int64_t units,
+                       struct sim_count *count, GError **error)
+{
+    g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
+    bool ok = learn(options, count, error);
+    for (int64_t left = units; ok && left > 0; left -= SIM_UNITS_A_SHIFT)
+        ok = sim_shift_run(options, from++, MIN(left, SIM_UNITS_A_SHIFT), count, digest, error);
+    g_strlcpy(count->trace, g_checksum_get_string(digest), sizeof count->trace);
+    return ok;
+}
+
+void sim_count_clear(struct sim_count *count)
+{
+    g_free(count->first);
+    if (count->golden)
+        g_hash_table_unref(count->golden);
+    memset(count, 0, sizeof *count);
+    count->first_unit = -1;
+}
+
+bool sim_run(const struct sim_options *options, struct sim_count *count, GError **error)
+{
+    return run_shifts(options, 0, options->units, count, error);
+}
+
+/* The whole shift: a unit's fate hangs on its neighbours. */
+static int64_t units_of_shift(const struct sim_options *options, int64_t shift)
+{
+    int64_t from = shift * SIM_UNITS_A_SHIFT;
+    return options->units > from ? MIN(SIM_UNITS_A_SHIFT, options->units - from) : SIM_UNITS_A_SHIFT;
+}
+
+bool sim_replay(const struct sim_options *options, int64_t unit, struct sim_count *count, GError **error)
+{
+    int64_t shift = unit / SIM_UNITS_A_SHIFT;
+    return run_shifts(options, shift, units_of_shift(options, shift), count, error);
+}
+
+bool sim_shrink(const struct sim_options *options, int64_t unit, uint64_t *mask, GError **error)
+{
+    struct sim_options fewer = *options;
+    fewer.show = NULL;
+    fewer.show_unit = -1;
+    for (unsigned i = 0; sim_classes()[i].name; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        struct sim_count count = {.first_unit = -1};
+        if (!(fewer.mask & bit))
+            continue;
+        fewer.mask &= ~bit;
+        bool ok = sim_replay(&fewer, unit, &count, error);
+        bool still = count.violations > 0;
+        sim_count_clear(&count);
+        if (!ok)
+            return false;
+        if (!still)
+            fewer.mask |= bit;
+    }
+    *mask = fewer.mask;
+    return true;
+}

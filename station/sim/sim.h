@@ -1,0 +1,71 @@
+/* Simulated shifts: the real plan, engine, steps, drivers, store and press, in one thread on a virtual clock,
+ * against virtual boards, hurried operators, failing disks, jumping clocks and power that goes.
+ *
+ * A shift is one station with its store and a handful of boards; everything in it follows from (seed, shift),
+ * so any unit can be played again alone. After every attempt an oracle compares what the boards physically
+ * are with what the record says. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SIM_UNITS_A_SHIFT 16
+#define SIM_SLOTS_MAX     16
+#define SIM_STEPS_MAX     24
+#define SIM_CLASSES_MAX   48
+
+/* Where a class of fault strikes. */
+enum sim_where {
+    SIM_WIRE,   /* bytes between station and board, within a step that has traffic */
+    SIM_ANY,    /* any step */
+    SIM_BOARD,  /* a defect the board comes with: counted at the step where it shows */
+    SIM_PEOPLE, /* around a run, at no step */
+};
+
+struct sim_class {
+    const char *name, *doc;
+    enum sim_where where;
+    const char *defect; /* of SIM_BOARD: the virtual board's word */
+    bool heals;         /* a later, undisturbed attempt must pass */
+};
+const struct sim_class *sim_classes(void); /* ends with name NULL */
+
+/* Profiles: "none", "all", or class names with commas; 0 = no such class, named by the error. */
+bool sim_profile(const char *text, uint64_t *mask, GError **error);
+
+struct sim_options {
+    uint64_t seed;
+    unsigned units, slots;
+    uint64_t mask;      /* classes that may strike, bit by index in sim_classes */
+    const char *folder; /* a station made by kit_make */
+    int64_t show_unit;  /* the unit whose every event goes to `show`; -1 = none */
+    FILE *show;
+};
+
+struct sim_count {
+    uint64_t units, runs, refused, verdicts[5], labels, restarts, crashes_in_recovery;
+    uint64_t quiet_units,
+        quiet_passes; /* line noise of at most 1 % alone: first attempts, and those that passed */
+    uint64_t cells[SIM_CLASSES_MAX][SIM_STEPS_MAX]; /* fault × step, counted when it took effect */
+    uint64_t struck[SIM_CLASSES_MAX];
+    bool traffic[SIM_STEPS_MAX]; /* the step speaks with the board */
+    const char *steps[SIM_STEPS_MAX];
+    unsigned step_count;
+    uint64_t violations;
+    int64_t first_unit; /* of a violation; -1 = none */
+    char *first;        /* what it was */
+    char trace[65];     /* digest over everything that happened, in order */
+    int64_t simulated_us;
+    GHashTable *golden; /* what an undisturbed board holds; made by the first run */
+};
+void sim_count_clear(struct sim_count *count);
+
+/* Runs whole shifts until `units` boards went through; adds up in *count. Errors are of the set-up alone. */
+bool sim_run(const struct sim_options *options, struct sim_count *count, GError **error);
+/* The shift of one unit again. */
+bool sim_replay(const struct sim_options *options, int64_t unit, struct sim_count *count, GError **error);
+/* The smallest set of classes with which this unit's shift still breaks a promise, one class dropped at a
+ * time. */
+bool sim_shrink(const struct sim_options *options, int64_t unit, uint64_t *mask, GError **error);

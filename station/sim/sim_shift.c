@@ -1,0 +1,428 @@
+/* One shift: a station, its operators at their slots, and what happens when it stops in the middle. */
+#include "station/sim/parts.h"
+
+#include "station/base/error.h"
+#include "station/press.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define ATTEMPTS_MAX 4
+#define RESTARTS_MAX 5
+#define SHIFT_WALL   INT64_C(1795000000000000) /* 2026-11-18 */
+
+static struct sim_board *board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect)
+{
+    const char *const defects[] = {defect, NULL};
+    const struct vboard_options options = {
+        .family = "basen", .address = 1, .unit_seed = unit_seed, .defects = defect ? defects : NULL};
+    struct sim_board *board = g_new0(struct sim_board, 1);
+    uint8_t id[12];
+    board->board = vboard_new(&options, slot->shift->now_us, NULL);
+    board->unit_seed = unit_seed;
+    board->defect = defect;
+    vboard_truth_unique_id(board->board, id);
+    for (unsigned i = 0; i < sizeof id; i++)
+        g_snprintf(board->uid + 2 * i, 3, "%02x", id[i]);
+    g_snprintf(board->sn, sizeof board->sn, "BSN%08u", (unsigned)(slot->unit + 1));
+    return board;
+}
+
+static void board_free(struct sim_board *board)
+{
+    if (board)
+        vboard_free(board->board);
+    g_free(board);
+}
+
+/* What the board comes with. */
+static const char *choose_defect(const struct sim_slot *slot)
+{
+    const struct sim_class *classes = sim_classes();
+    uint64_t chance = sim_hash(slot->shift->options->seed, slot->unit, 0, "defect");
+    unsigned first = 0, n = 0;
+    while (classes[first].where != SIM_BOARD)
+        first++;
+    while (classes[first + n].where == SIM_BOARD)
+        n++;
+    if (chance % 4 != 0)
+        return NULL;
+    unsigned index = first + (unsigned)(chance / 4 % n);
+    return slot->shift->options->mask >> index & 1 ? classes[index].defect : NULL;
+}
+
+static void count_defect(struct sim_slot *slot)
+{
+    const struct sim_class *classes = sim_classes();
+    for (unsigned i = 0; slot->own->defect && classes[i].name; i++)
+        if (classes[i].defect && strcmp(classes[i].defect, slot->own->defect) == 0)
+            slot->shift->count->struck[i]++;
+}
+
+/* The watcher of a slot's screen. */
+static void digest_event(struct sim_slot *slot, const struct event *event)
+{
+    g_autofree char *line =
+        g_strdup_printf("%u %d %d %u %" G_GINT64_FORMAT " %s %d %s", slot->number, (int)event->type,
+                        event->step, event->attempt, slot->shift->now_us, event->key ? event->key : "",
+                        event->ok, event->error_kind ? event->error_kind : "");
+    g_checksum_update(slot->shift->digest, (const guchar *)line, -1);
+    if (slot->traced) {
+        json_t *json = event_json(event);
+        char *text = json_dumps(json, JSON_COMPACT);
+        fprintf(slot->shift->options->show, "%12.6f slot %s attempt %u step %d %s\n",
+                (double)slot->shift->now_us / 1e6, slot->name, slot->attempt, event->step, text);
+        free(text);
+        json_decref(json);
+    }
+}
+
+static void learn_step(struct sim_slot *slot, const struct event *event)
+{
+    struct sim_count *count = slot->shift->count;
+    if (event->step >= 0 && event->step < SIM_STEPS_MAX && !count->steps[event->step]) {
+        count->steps[event->step] = g_intern_string(event->verb);
+        count->step_count = MAX(count->step_count, (unsigned)event->step + 1);
+    }
+}
+
+static void on_event(void *context, const struct event *event)
+{
+    struct sim_slot *slot = context;
+    if (event->type == EVENT_PROGRESS)
+        return;
+    digest_event(slot, event);
+    if (event->type == EVENT_RUN_BEGIN) {
+        int64_t *run = g_memdup2(&event->run, sizeof event->run);
+        slot->run = event->run;
+        g_hash_table_insert(slot->shift->acked, run, GINT_TO_POINTER(VERDICT_NONE + 1));
+    } else if (event->type == EVENT_STEP_BEGIN) {
+        slot->step = event->step;
+        learn_step(slot, event);
+        sim_fault_begin_step(slot);
+    } else if (event->type == EVENT_STEP_END) {
+        slot->step = -1;
+    } else if (event->type == EVENT_RUN_END) {
+        int64_t *run = g_memdup2(&event->run, sizeof event->run);
+        g_hash_table_replace(slot->shift->acked, run, GINT_TO_POINTER(event->verdict + 1));
+    }
+}
+
+static void on_verdict(void *context, const struct engine_result *result, const char *sn)
+{
+    struct sim_slot *slot = context;
+    slot->shift->count->verdicts[result->verdict]++;
+    slot->shown_pass = result->verdict == VERDICT_PASS;
+    g_strlcpy(slot->shown_sn, sn, sizeof slot->shown_sn);
+    if (slot->traced && result->text)
+        fprintf(slot->shift->options->show, "%12.6f slot %s %s %s: %s\n", (double)slot->shift->now_us / 1e6,
+                slot->name, event_verdict_name(result->verdict), sn, result->text);
+}
+
+static bool on_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error)
+{
+    (void)context, (void)ask, (void)error;
+    answer->yes = true;
+    return true;
+}
+
+static enum printer_outcome on_print(void *context, const struct printer_job *job, GError **error)
+{
+    struct sim_slot *slot = context;
+    struct sim_shift *shift = slot->shift;
+    g_autoptr(GError) ignored = NULL;
+    if (store_disk_gone(shift->disk))
+        return PRINTER_NOT_SENT + (int)error_set(error, ERROR_PRINTER, "the station is gone");
+    if (sim_chance(slot, "printer-jam", 12)) {
+        error_set(error, ERROR_PRINTER, "paper jam");
+        return PRINTER_NOT_SENT;
+    }
+    json_t *row = store_run_json(shift->store, slot->run, &ignored);
+    const char *verdict = json_string_value(json_object_get(row, "verdict"));
+    const char *sn = json_string_value(json_object_get(row, "sn"));
+    if (g_strcmp0(verdict, "PASS") != 0 || g_strcmp0(sn, job->name) != 0)
+        sim_violation(shift, slot->unit, "I3 a label for %s was printed, the row says '%s' for '%s'",
+                      job->name, verdict ? verdict : "", sn ? sn : "");
+    json_decref(row);
+    if (slot->printed++ > 0)
+        sim_violation(shift, slot->unit, "I3 the label of %s was printed twice", job->name);
+    shift->count->labels++;
+    if (!sim_chance(slot, "printer-unsure", 20))
+        return PRINTER_DONE;
+    error_set(error, ERROR_PRINTER, "the connection broke while sending");
+    return PRINTER_UNCONFIRMED;
+}
+
+/* One press of the start button. */
+static int run_once(struct sim_slot *slot, const char *scan, GError **error)
+{
+    struct sim_shift *shift = slot->shift;
+    const struct unit_world world = {slot, sim_connect, sim_open_bench, on_print};
+    const struct screen_watcher watcher = {slot, on_event, on_verdict, on_ask};
+    const struct unit_request request = {.recipe = shift->release,
+                                         .slot = slot->name,
+                                         .scan = scan,
+                                         .operator_name = "simulated",
+                                         .cancel = slot->cancel,
+                                         .tick = &slot->tick,
+                                         .world = &world};
+    struct screen *screen = screen_new_watched(&watcher);
+    slot->shown_pass = false;
+    slot->step = -1;
+    int code = unit_run(shift->config, shift->store, &request, screen, error);
+    screen_free(screen);
+    shift->count->runs += code >= 0;
+    shift->count->refused += code < 0;
+    return code;
+}
+
+/* A scan that must be refused before the board sees a byte. */
+static void must_refuse(struct sim_slot *slot, const char *what, const char *scan)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t sent = slot->cable.sent;
+    int code = run_once(slot, scan, &error);
+    if (code >= 0 || slot->cable.sent != sent)
+        sim_violation(slot->shift, slot->unit, "%s '%s' was not refused (exit code %d)", what, scan, code);
+}
+
+static bool store_ill(struct sim_shift *shift)
+{
+    return !shift->store || shift->store_bad || store_disk_gone(shift->disk);
+}
+
+/* The record of this unit passed, whether or not anybody saw it. */
+static bool has_passed(struct sim_slot *slot)
+{
+    const struct store_filter filter = {.sn = slot->own->sn, .verdict = "PASS", .limit = 1};
+    g_autoptr(GError) ignored = NULL;
+    json_t *rows = store_records_list(slot->shift->store, &filter, &ignored), *row = json_array_get(rows, 0);
+    bool passed = row != NULL;
+    if (passed)
+        slot->run = json_integer_value(json_object_get(row, "run"));
+    json_decref(rows);
+    return passed;
+}
+
+/* A label that surely did not come out is asked for again. */
+static void press_missing(struct sim_slot *slot)
+{
+    const struct screen_watcher watcher = {slot, on_event, on_verdict, on_ask};
+    struct screen *screen = screen_new_watched(&watcher);
+    const struct press press = {slot->shift->config, slot->shift->store, &slot->tick, screen, on_print, slot};
+    g_autoptr(GError) ignored = NULL;
+    if (!press_again(&press, slot->own->sn, &ignored) && slot->traced)
+        fprintf(slot->shift->options->show, "label of %s: %s\n", slot->own->sn, ignored->message);
+    screen_free(screen);
+}
+
+static void fresh_attempt(struct sim_slot *slot)
+{
+    sim_cable_plug(slot);
+    slot->shift->wall_minus_now = SHIFT_WALL;
+    slot->there = slot->own;
+    if (slot->attempt > 1) { /* the operator takes the board out and puts it in again */
+        vboard_bench_current(slot->own->board, 0);
+        vboard_power(slot->own->board, false, slot->shift->now_us);
+        vboard_power(slot->own->board, true, slot->shift->now_us);
+    }
+    cancel_free(slot->cancel);
+    slot->cancel = cancel_new();
+    sim_fault_choose(slot);
+    board_free(slot->intruder);
+    slot->intruder =
+        sim_fault_is(slot, "swap") ? board_new(slot, slot->own->unit_seed + 1000000007, NULL) : NULL;
+}
+
+/* true when the board is done with. */
+static bool attempt(struct sim_slot *slot)
+{
+    struct sim_shift *shift = slot->shift;
+    g_autoptr(GError) error = NULL;
+    fresh_attempt(slot);
+    int code = run_once(slot, slot->own->sn, &error);
+    sim_oracle_attempt(slot, code);
+    sim_fault_end(slot);
+    bool quiet = slot->attempt == 1 && slot->fault.ppm && slot->fault.ppm <= 10000 && slot->fault.step < 0 &&
+                 !slot->own->defect;
+    if (quiet && !store_ill(shift)) {
+        shift->count->quiet_units++;
+        shift->count->quiet_passes += slot->shown_pass;
+    }
+    shift->store_bad |= code == 9 || (error && error_kind(error) == ERROR_STORAGE);
+    if (store_ill(shift)) {
+        slot->lost++;
+        sim_slot_park(slot);
+        return shift->store && has_passed(slot);
+    }
+    return slot->shown_pass;
+}
+
+static void around_scan(struct sim_slot *slot)
+{
+    GHashTableIter passed;
+    gpointer sn;
+    if (sim_chance(slot, "joined-scan", 25)) {
+        g_autofree char *joined = g_strconcat(slot->own->sn, slot->own->sn, NULL);
+        must_refuse(slot, "two scans in one", joined);
+    }
+    g_hash_table_iter_init(&passed, slot->shift->passed);
+    if (g_hash_table_size(slot->shift->passed) > 0 && sim_chance(slot, "taken-number", 25) &&
+        g_hash_table_iter_next(&passed, &sn, NULL))
+        must_refuse(slot, "the number of a unit that passed", sn);
+}
+
+static void unit(struct sim_slot *slot)
+{
+    struct sim_shift *shift = slot->shift;
+    bool done = false;
+    slot->attempt = 0;
+    slot->printed = 0;
+    slot->traced = shift->options->show && shift->options->show_unit == slot->unit;
+    slot->own = board_new(slot, shift->options->seed * 100003 + (uint64_t)slot->unit, choose_defect(slot));
+    slot->there = slot->own;
+    count_defect(slot);
+    sim_cable_plug(slot);
+    slot->fault.class_index = -1;
+    if (!store_ill(shift))
+        around_scan(slot);
+    slot->lost = 0;
+    for (slot->attempt = 1; slot->attempt <= ATTEMPTS_MAX + slot->lost && !done && shift->store; slot->attempt++)
+        done = attempt(slot);
+    bool hopeless = slot->own->defect && strcmp(slot->own->defect, "no-crc") != 0 &&
+                    strcmp(slot->own->defect, "blank-flash") != 0 &&
+                    strcmp(slot->own->defect, "half-flashed") != 0;
+    if (!done && !hopeless && !store_ill(shift))
+        sim_violation(shift, slot->unit, "a good board did not pass in %d attempts", ATTEMPTS_MAX);
+    if (done && slot->printed == 0 && !store_ill(shift))
+        press_missing(slot);
+    if (done && !store_ill(shift) && sim_chance(slot, "double-scan", 12))
+        must_refuse(slot, "a second scan of a unit that passed", slot->own->sn);
+    shift->count->units++;
+    if (done && g_hash_table_size(shift->golden) == 0 && !sim_oracle_learn(slot))
+        sim_violation(shift, slot->unit, "an undisturbed board left no firmware to compare with");
+    if (!store_ill(shift))
+        sim_oracle_store(shift, false);
+    board_free(slot->own);
+    board_free(slot->intruder);
+    slot->own = slot->there = slot->intruder = NULL;
+}
+
+static void work(struct sim_slot *slot)
+{
+    struct sim_shift *shift = slot->shift;
+    while (shift->next_unit < shift->last_unit && shift->store) {
+        slot->unit = shift->next_unit++;
+        unit(slot);
+        if (store_ill(shift))
+            sim_slot_park(slot);
+    }
+}
+
+/* The station starts again, and may die once more while it recovers. */
+static bool reopen(struct sim_shift *shift, unsigned tries)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t chance = sim_random(&shift->random);
+    bool again = tries < 2 && chance % 3 == 0 &&
+                 (shift->options->mask & sim_class_bit(chance % 2 ? "kill" : "power-cut"));
+    store_disk_restart(shift->disk);
+    if (again)
+        store_disk_arm(shift->disk, chance % 2 ? DISK_KILL : DISK_POWER_CUT, 1 + chance / 4 % 20);
+    shift->store = store_open(shift->store_folder, "sim", &shift->house_tick, &error);
+    shift->count->restarts++;
+    if (store_disk_gone(shift->disk)) {
+        shift->count->crashes_in_recovery++;
+        store_close(g_steal_pointer(&shift->store));
+        return false;
+    }
+    store_disk_heal(shift->disk);
+    if (!shift->store)
+        sim_violation(shift, shift->next_unit - 1, "I11 the store does not open again: %s", error->message);
+    return true;
+}
+
+static void restart(struct sim_shift *shift)
+{
+    if (!shift->store || !store_ill(shift))
+        return;
+    store_close(g_steal_pointer(&shift->store));
+    bool up = false;
+    for (unsigned tries = 0; tries < RESTARTS_MAX && !up; tries++)
+        up = reopen(shift, tries);
+    shift->store_bad = false;
+    shift->disk_step = -1;
+    if (shift->store)
+        sim_oracle_store(shift, true);
+}
+
+static bool open_house(struct sim_shift *shift, GError **error)
+{
+    g_autofree char *station = g_build_filename(shift->options->folder, "station.yaml", NULL);
+    shift->config = config_open(station, error);
+    shift->release = g_build_filename(shift->options->folder, "recipes", "release.yaml", NULL);
+    shift->store_folder = shift->config ? config_path(shift->config, shift->config->store) : NULL;
+    shift->store = shift->config ? store_open(shift->store_folder, "sim", &shift->house_tick, error) : NULL;
+    return shift->store != NULL;
+}
+
+static void close_house(struct sim_shift *shift)
+{
+    store_close(shift->store);
+    store_disk_free(shift->disk);
+    config_free(shift->config);
+    g_free(shift->release);
+    g_free(shift->store_folder);
+    g_hash_table_unref(shift->passed);
+    g_hash_table_unref(shift->acked);
+    for (unsigned i = 0; i < shift->slots_used; i++) {
+        cancel_free(shift->slots[i].cancel);
+        g_byte_array_unref(shift->slots[i].cable.in);
+    }
+}
+
+static void make_slots(struct sim_shift *shift)
+{
+    shift->slots_used = CLAMP(shift->options->slots, 1, SIM_SLOTS_MAX);
+    for (unsigned i = 0; i < shift->slots_used; i++) {
+        struct sim_slot *slot = &shift->slots[i];
+        slot->shift = shift;
+        slot->number = i;
+        slot->cable.slot = slot;
+        slot->cable.in = g_byte_array_new();
+        g_snprintf(slot->name, sizeof slot->name, "S%u", i + 1);
+        sim_clock_init(slot);
+    }
+}
+
+bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t units, struct sim_count *count,
+                   GChecksum *digest, GError **error)
+{
+    struct sim_shift *shift = g_new0(struct sim_shift, 1);
+    shift->options = options;
+    shift->count = count;
+    shift->digest = digest;
+    shift->number = number;
+    shift->next_unit = number * SIM_UNITS_A_SHIFT;
+    shift->last_unit = shift->next_unit + units;
+    shift->now_us = 1000000;
+    shift->wall_minus_now = SHIFT_WALL;
+    shift->random = options->seed * 31 + (uint64_t)number;
+    shift->disk_step = -1;
+    shift->disk = store_disk_new(shift->random);
+    shift->golden = count->golden;
+    shift->passed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    shift->acked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    sim_house_clock_init(shift);
+    make_slots(shift);
+    bool ok = open_house(shift, error);
+    if (ok) {
+        sim_slots_run(shift, work, restart);
+        if (shift->store)
+            sim_oracle_store(shift, true);
+        count->simulated_us += shift->now_us;
+    }
+    close_house(shift);
+    g_free(shift);
+    return ok;
+}
