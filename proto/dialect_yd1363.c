@@ -21,9 +21,16 @@ static const char *const commands[] = {"telemetry",   "version",    "manufacturi
                                        "write_block", "clock_read", "clock_write",   "control", "calibrate",
                                        "antitheft",   "history",    "unique_id",     NULL};
 
+/* What may be sent again after a lost answer. */
+enum repeat {
+    NEVER, /* a second one would do something else */
+    ONCE,  /* the board counts tries: no more than one, and none after a refusal */
+    REPEATABLE
+};
+
 struct exchange {
     const char *name;
-    bool repeatable;
+    enum repeat repeat;
     const uint8_t *info; /* arguments behind the profile's fixed bytes */
     size_t n;
     int64_t extra_us; /* more patience than the profile's reply_max */
@@ -115,7 +122,7 @@ static bool transact(struct board *board, const struct exchange *x, struct yd136
     if (x->n)
         memcpy(request.info + request.n, x->info, x->n);
     request.n += x->n;
-    int64_t tries = x->repeatable ? 1 + board->profile->retries : 1;
+    int64_t tries = x->repeat == NEVER ? 1 : x->repeat == ONCE ? 2 : 1 + board->profile->retries;
     for (int64_t i = 0; i < tries; i++) {
         g_autoptr(GError) failure = NULL;
         if (once(board, &request, reply, x->extra_us, &failure))
@@ -144,7 +151,8 @@ static bool read_plain(struct board *board, const struct profile_block *block, u
     for (unsigned done = 0; done < n; done += BLOCK_CHUNK) {
         unsigned part = MIN(n - done, BLOCK_CHUNK), at = offset + done;
         const uint8_t info[] = {(uint8_t)block->number, (uint8_t)(at >> 8), (uint8_t)at, (uint8_t)part};
-        if (!transact(board, &(struct exchange){"read_block", true, info, sizeof info, 0}, reply, error))
+        if (!transact(board, &(struct exchange){"read_block", REPEATABLE, info, sizeof info, 0}, reply,
+                      error))
             return false;
         if (reply->n != sizeof info + part || memcmp(reply->info, info, sizeof info) != 0)
             return error_set(error, ERROR_GARBLED, "read_block: the answer is not for block %02XH offset %u",
@@ -161,7 +169,7 @@ static bool read_manufacturing(struct board *board, const struct profile_block *
     enum { HEAD = 6 };
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const uint8_t info[] = {(uint8_t)board->address, 0x01, (uint8_t)block->read_number, 0xff, 0x00};
-    if (!transact(board, &(struct exchange){"manufacturing", true, info, sizeof info, 0}, reply, error))
+    if (!transact(board, &(struct exchange){"manufacturing", REPEATABLE, info, sizeof info, 0}, reply, error))
         return false;
     if (reply->n < HEAD + offset + n)
         return short_reply("manufacturing", reply->n, HEAD + offset + n, error);
@@ -191,7 +199,7 @@ static bool write_block(struct board *board, const struct profile_block *block, 
         info[2] = (uint8_t)at;
         info[3] = (uint8_t)part;
         memcpy(info + 4, bytes + done, part);
-        if (!transact(board, &(struct exchange){"write_block", true, info, 4 + part, 0}, reply, error))
+        if (!transact(board, &(struct exchange){"write_block", REPEATABLE, info, 4 + part, 0}, reply, error))
             return false;
     }
     return true;
@@ -212,7 +220,7 @@ static bool identify(struct board *board, struct board_identity *identity, GErro
     enum { VERSION_BYTES = 34 };
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     memset(identity, 0, sizeof *identity);
-    if (!transact(board, &(struct exchange){"version", true, NULL, 0, 0}, reply, error))
+    if (!transact(board, &(struct exchange){"version", REPEATABLE, NULL, 0, 0}, reply, error))
         return false;
     if (reply->n < VERSION_BYTES)
         return short_reply("version", reply->n, VERSION_BYTES, error);
@@ -224,7 +232,7 @@ static bool identify(struct board *board, struct board_identity *identity, GErro
     g_snprintf(identity->bootloader, sizeof identity->bootloader, "%u.%u", p[33], reply->n > 34 ? p[34] : 0);
     if (!profile_command_find(board->profile, "unique_id"))
         return true;
-    if (!transact(board, &(struct exchange){"unique_id", true, NULL, 0, 0}, reply, error))
+    if (!transact(board, &(struct exchange){"unique_id", REPEATABLE, NULL, 0, 0}, reply, error))
         return false;
     if (reply->n != sizeof identity->unique_id)
         return short_reply("unique_id", reply->n, sizeof identity->unique_id, error);
@@ -242,17 +250,20 @@ static bool login(struct board *board, int level, const struct secret *password,
         return error_set(error, ERROR_AUTHOR, "a password of this board has at most %d characters",
                          PASSWORD_BYTES);
     memcpy(info + 1, text, strlen(text));
-    bool ok = transact(board, &(struct exchange){"login", false, info, sizeof info, 0}, reply, error);
+    g_autoptr(GError) failure = NULL;
+    bool ok = transact(board, &(struct exchange){"login", ONCE, info, sizeof info, 0}, reply, &failure);
     explicit_bzero(info, sizeof info);
+    if (!ok && error_kind(failure) == ERROR_REFUSED)
+        g_prefix_error(&failure, "wrong password, or the board refuses logins; it is not tried again: ");
     if (!ok)
-        g_prefix_error(error, "wrong password, or the board refuses logins; it is not tried again: ");
+        g_propagate_error(error, g_steal_pointer(&failure));
     return ok;
 }
 
 static bool clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    if (!transact(board, &(struct exchange){"clock_read", true, NULL, 0, 0}, reply, error))
+    if (!transact(board, &(struct exchange){"clock_read", REPEATABLE, NULL, 0, 0}, reply, error))
         return false;
     if (reply->n != 6)
         return short_reply("clock_read", reply->n, 6, error);
@@ -275,7 +286,7 @@ static bool clock_write(struct board *board, int64_t wall_us, GError **error)
         (uint8_t)(g_date_time_get_year(utc) - 2000), (uint8_t)g_date_time_get_month(utc),
         (uint8_t)g_date_time_get_day_of_month(utc),  (uint8_t)g_date_time_get_hour(utc),
         (uint8_t)g_date_time_get_minute(utc),        (uint8_t)g_date_time_get_second(utc)};
-    return transact(board, &(struct exchange){"clock_write", true, info, sizeof info, 0}, reply, error);
+    return transact(board, &(struct exchange){"clock_write", REPEATABLE, info, sizeof info, 0}, reply, error);
 }
 
 static bool control(struct board *board, enum board_control what, int argument, GError **error)
@@ -291,7 +302,9 @@ static bool control(struct board *board, enum board_control what, int argument, 
     const uint8_t info[] = {ops[what], (uint8_t)argument};
     /* Reset, bootloader and sleep end the conversation, so a lost answer must not cause a second one. */
     bool repeatable = what != CONTROL_RESET && what != CONTROL_ENTER_BOOTLOADER && what != CONTROL_SLEEP;
-    return transact(board, &(struct exchange){"control", repeatable, info, sizeof info, 0}, reply, error);
+    return transact(board,
+                    &(struct exchange){"control", repeatable ? REPEATABLE : NEVER, info, sizeof info, 0},
+                    reply, error);
 }
 
 static bool calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
@@ -304,7 +317,8 @@ static bool calibrate(struct board *board, enum board_calibration what, unsigned
     uint8_t gain[] = {0x02, (uint8_t)(signed_ma >> 24), (uint8_t)(signed_ma >> 16), (uint8_t)(signed_ma >> 8),
                       (uint8_t)signed_ma};
     uint8_t temperature[] = {0x03, (uint8_t)sensor, (uint8_t)(tenths >> 8), (uint8_t)tenths};
-    struct exchange x = {.name = "calibrate", .extra_us = TICK_MS(500)};
+    /* The board works from its raw readings, so the same command twice corrects once. */
+    struct exchange x = {.name = "calibrate", .repeat = REPEATABLE, .extra_us = TICK_MS(500)};
     switch (what) {
     case CALIBRATE_CURRENT_ZERO:
         x.info = zero, x.n = sizeof zero;
@@ -331,7 +345,7 @@ static bool antitheft_off(struct board *board, const struct secret *code, GError
         return error_set(error, ERROR_AUTHOR, "the anti-theft code of this board has %d characters",
                          CODE_BYTES);
     memcpy(info + 1, text, CODE_BYTES);
-    bool ok = transact(board, &(struct exchange){"antitheft", false, info, sizeof info, 0}, reply, error);
+    bool ok = transact(board, &(struct exchange){"antitheft", ONCE, info, sizeof info, 0}, reply, error);
     explicit_bzero(info, sizeof info);
     return ok;
 }
@@ -398,7 +412,7 @@ static bool telemetry(struct board *board, struct board_telemetry *t, GError **e
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const uint8_t info[] = {(uint8_t)board->address};
     memset(t, 0, sizeof *t);
-    if (!transact(board, &(struct exchange){"telemetry", true, info, sizeof info, 0}, reply, error))
+    if (!transact(board, &(struct exchange){"telemetry", REPEATABLE, info, sizeof info, 0}, reply, error))
         return false;
     const uint8_t *p = reply->info;
     size_t n = reply->n, at = 6;
@@ -436,7 +450,8 @@ static bool telemetry(struct board *board, struct board_telemetry *t, GError **e
 static bool history(struct board *board, uint8_t op, bool repeatable, struct yd1363_frame *reply,
                     GError **error)
 {
-    return transact(board, &(struct exchange){"history", repeatable, &op, 1, 0}, reply, error);
+    return transact(board, &(struct exchange){"history", repeatable ? REPEATABLE : NEVER, &op, 1, 0}, reply,
+                    error);
 }
 
 static bool history_open(struct board *board, unsigned *count, GError **error)

@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-#define ERASE_BATCH 16   /* pages a command: progress moves, and a lost answer costs little */
-#define POISON      0xA5 /* in read buffers, so that a read that gives nothing never looks like flash */
+#define WRITE_ROUNDS 3
+#define ERASE_BATCH  16   /* pages a command: progress moves, and a lost answer costs little */
+#define POISON       0xA5 /* in read buffers, so that a read that gives nothing never looks like flash */
 
 extern const struct loader_kind loader_an3155_kind;
 
@@ -263,6 +264,24 @@ static bool verify(const struct job *job, struct loader_proof *proof, GError **e
     return true;
 }
 
+/* A block that a lost answer left half written can only be erased again, and its page holds others: from the
+ * start. */
+static bool write_pages(const struct job *job, GError **error)
+{
+    for (unsigned i = 0; i < WRITE_ROUNDS; i++) {
+        g_autoptr(GError) failure = NULL;
+        if (!erase(job, error))
+            return false;
+        if (program(job, &failure))
+            return true;
+        if (error_kind(failure) != ERROR_MISMATCH || i + 1 == WRITE_ROUNDS) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+    }
+    return false;
+}
+
 static bool with_job(struct loader *loader, const struct image *image, loader_progress progress,
                      void *context, bool write, struct loader_proof *proof, GError **error)
 {
@@ -270,7 +289,7 @@ static bool with_job(struct loader *loader, const struct image *image, loader_pr
     if (!check_inside(loader, image, error))
         return false;
     map_make(&job);
-    bool ok = (!write || (erase(&job, error) && program(&job, error))) && verify(&job, proof, error);
+    bool ok = (!write || write_pages(&job, error)) && verify(&job, proof, error);
     map_clear(&job.map);
     return ok;
 }

@@ -108,8 +108,8 @@ static void print_shrunk(const struct sim_options *options, int64_t unit)
         printf("cannot shrink: %s\n", error->message);
         return;
     }
-    printf("fewest faults with which it still happens: --faults ");
-    const char *comma = "";
+    printf("fewest faults with which it still happens:");
+    const char *comma = " ";
     for (unsigned i = 0; sim_classes()[i].name; i++)
         if (mask >> i & 1) {
             printf("%s%s", comma, sim_classes()[i].name);

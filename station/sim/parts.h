@@ -108,6 +108,8 @@ void sim_cable_plug(struct sim_slot *slot);
 
 /* sim_fault.c */
 uint64_t sim_class_bit(const char *name); /* 0 = none of that name */
+/* What a board comes with; NULL = nothing. */
+const char *sim_defect_choose(const struct sim_slot *slot, uint64_t chance);
 void sim_fault_choose(struct sim_slot *slot);
 void sim_fault_begin_step(struct sim_slot *slot);
 void sim_fault_end(struct sim_slot *slot);

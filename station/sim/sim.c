@@ -98,17 +98,17 @@ bool sim_shrink(const struct sim_options *options, int64_t unit, uint64_t *mask,
     for (unsigned i = 0; sim_classes()[i].name; i++) {
         uint64_t bit = UINT64_C(1) << i;
         struct sim_count count = {.first_unit = -1};
-        if (!(fewer.mask & bit))
+        if (!(fewer.mask & ~fewer.dropped & bit))
             continue;
-        fewer.mask &= ~bit;
+        fewer.dropped |= bit;
         bool ok = sim_replay(&fewer, unit, &count, error);
         bool still = count.violations > 0;
         sim_count_clear(&count);
         if (!ok)
             return false;
         if (!still)
-            fewer.mask |= bit;
+            fewer.dropped &= ~bit;
     }
-    *mask = fewer.mask;
+    *mask = fewer.mask & ~fewer.dropped;
     return true;
 }

@@ -38,7 +38,8 @@ bool sim_profile(const char *text, uint64_t *mask, GError **error);
 struct sim_options {
     uint64_t seed;
     unsigned units, slots;
-    uint64_t mask;      /* classes that may strike, bit by index in sim_classes */
+    uint64_t mask;      /* classes to choose from, bit by index in sim_classes */
+    uint64_t dropped;   /* of these, chosen and then left out: what else happens stays the same */
     const char *folder; /* a station made by kit_make */
     int64_t show_unit;  /* the unit whose every event goes to `show`; -1 = none */
     FILE *show;

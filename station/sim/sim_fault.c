@@ -98,7 +98,20 @@ bool sim_profile(const char *text, uint64_t *mask, GError **error)
 
 static bool enabled(const struct sim_slot *slot, int index)
 {
-    return index >= 0 && slot->shift->options->mask >> index & 1;
+    const struct sim_options *options = slot->shift->options;
+    return index >= 0 && (options->mask & ~options->dropped) >> index & 1;
+}
+
+/* The chance-th of the classes to choose from between two indices; -1 when there is none. */
+static int choose_class(const struct sim_slot *slot, unsigned from, unsigned to, uint64_t chance)
+{
+    int chosen[SIM_CLASSES_MAX];
+    unsigned n = 0;
+    for (unsigned i = from; i < to; i++)
+        if (slot->shift->options->mask >> i & 1)
+            chosen[n++] = (int)i;
+    int index = n ? chosen[chance % n] : -1;
+    return enabled(slot, index) ? index : -1;
 }
 
 static uint64_t draw(const struct sim_slot *slot, const char *what)
@@ -113,6 +126,17 @@ bool sim_chance(const struct sim_slot *slot, const char *name, unsigned one_in)
         return false;
     slot->shift->count->struck[index]++;
     return true;
+}
+
+const char *sim_defect_choose(const struct sim_slot *slot, uint64_t chance)
+{
+    unsigned from = 0, to;
+    while (classes[from].where != SIM_BOARD)
+        from++;
+    for (to = from; classes[to].where == SIM_BOARD; to++)
+        continue;
+    int index = choose_class(slot, from, to, chance);
+    return index < 0 ? NULL : classes[index].defect;
 }
 
 bool sim_fault_is(const struct sim_slot *slot, const char *name)
@@ -143,8 +167,8 @@ void sim_fault_choose(struct sim_slot *slot)
     unsigned disturbing = 0;
     while (classes[disturbing].where == SIM_WIRE || classes[disturbing].where == SIM_ANY)
         disturbing++;
-    int index = (int)(draw(slot, "class") % disturbing);
-    if (!enabled(slot, index))
+    int index = choose_class(slot, 0, disturbing, draw(slot, "class"));
+    if (index < 0)
         return;
     fault->class_index = index;
     bool noise = classes[index].where == SIM_WIRE && index <= class_find("rubbish");

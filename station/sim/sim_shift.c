@@ -5,7 +5,7 @@
 #include "station/press.h"
 
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define ATTEMPTS_MAX 4
 #define RESTARTS_MAX 5
@@ -38,17 +38,8 @@ static void board_free(struct sim_board *board)
 /* What the board comes with. */
 static const char *choose_defect(const struct sim_slot *slot)
 {
-    const struct sim_class *classes = sim_classes();
     uint64_t chance = sim_hash(slot->shift->options->seed, slot->unit, 0, "defect");
-    unsigned first = 0, n = 0;
-    while (classes[first].where != SIM_BOARD)
-        first++;
-    while (classes[first + n].where == SIM_BOARD)
-        n++;
-    if (chance % 4 != 0)
-        return NULL;
-    unsigned index = first + (unsigned)(chance / 4 % n);
-    return slot->shift->options->mask >> index & 1 ? classes[index].defect : NULL;
+    return chance % 4 == 0 ? sim_defect_choose(slot, chance / 4) : NULL;
 }
 
 static void count_defect(struct sim_slot *slot)
@@ -287,7 +278,8 @@ static void unit(struct sim_slot *slot)
     if (!store_ill(shift))
         around_scan(slot);
     slot->lost = 0;
-    for (slot->attempt = 1; slot->attempt <= ATTEMPTS_MAX + slot->lost && !done && shift->store; slot->attempt++)
+    for (slot->attempt = 1; slot->attempt <= ATTEMPTS_MAX + slot->lost && !done && shift->store;
+         slot->attempt++)
         done = attempt(slot);
     bool hopeless = slot->own->defect && strcmp(slot->own->defect, "no-crc") != 0 &&
                     strcmp(slot->own->defect, "blank-flash") != 0 &&
@@ -324,8 +316,9 @@ static bool reopen(struct sim_shift *shift, unsigned tries)
 {
     g_autoptr(GError) error = NULL;
     uint64_t chance = sim_random(&shift->random);
-    bool again = tries < 2 && chance % 3 == 0 &&
-                 (shift->options->mask & sim_class_bit(chance % 2 ? "kill" : "power-cut"));
+    bool again =
+        tries < 2 && chance % 3 == 0 &&
+        (shift->options->mask & ~shift->options->dropped & sim_class_bit(chance % 2 ? "kill" : "power-cut"));
     store_disk_restart(shift->disk);
     if (again)
         store_disk_arm(shift->disk, chance % 2 ? DISK_KILL : DISK_POWER_CUT, 1 + chance / 4 % 20);
@@ -366,9 +359,23 @@ static bool open_house(struct sim_shift *shift, GError **error)
     return shift->store != NULL;
 }
 
+/* The disk under the journal is new with every shift; the traces lie on a real one. */
+static void clear_traces(const struct sim_shift *shift)
+{
+    g_autofree char *path = g_build_filename(shift->store_folder, "traces", NULL);
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    const char *name;
+    while (folder && (name = g_dir_read_name(folder))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        unlink(file);
+    }
+}
+
 static void close_house(struct sim_shift *shift)
 {
     store_close(shift->store);
+    if (shift->store_folder)
+        clear_traces(shift);
     store_disk_free(shift->disk);
     config_free(shift->config);
     g_free(shift->release);

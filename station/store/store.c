@@ -22,11 +22,14 @@ void store_hash(const char *prev, int64_t seq, int64_t run, const char *type, co
 static bool append(struct store *store, int64_t run, const char *type, int64_t now_us, int64_t wall_us,
                    const char *payload, const char *hash, GError **error)
 {
-    sqlite3_stmt *insert =
-        store_prepare(store, error, "INSERT INTO journal VALUES (?,?,?,?,?,?,?,?,?)", "iissiisss",
-                      store->seq + 1, run, type, store->boot, now_us, wall_us, payload, store->head, hash);
-    bool ok = insert && (sqlite3_step(insert) == SQLITE_DONE || store_broken(store, "journal", error));
-    sqlite3_finalize(insert);
+    static const char sql[] = "INSERT INTO journal VALUES (?,?,?,?,?,?,?,?,?)", format[] = "iissiisss";
+    if (!store->insert)
+        store->insert = store_prepare(store, error, sql, NULL);
+    bool ok = store->insert &&
+              store_bind(store, store->insert, error, format, store->seq + 1, run, type, store->boot, now_us,
+                         wall_us, payload, store->head, hash) &&
+              (sqlite3_step(store->insert) == SQLITE_DONE || store_broken(store, "journal", error));
+    sqlite3_reset(store->insert);
     return ok;
 }
 

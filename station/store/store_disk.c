@@ -241,8 +241,8 @@ static int disk_size(sqlite3_file *file, sqlite3_int64 *n)
     return SQLITE_OK;
 }
 
-/* One thread and one writer: the only thing to exclude is the belief of being the last connection, which would
- * empty the write-ahead log under the others. */
+/* One thread and one writer: the only thing to exclude is the belief of being the last connection, which
+ * would empty the write-ahead log under the others. */
 static int disk_lock(sqlite3_file *file, int level)
 {
     return level == SQLITE_LOCK_EXCLUSIVE && handle_of(file)->on->opened > 1 ? SQLITE_BUSY : SQLITE_OK;

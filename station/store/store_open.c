@@ -45,7 +45,7 @@ static bool take_lock(struct store *store, GError **error)
 static bool open_connection(struct store *store, sqlite3 **db, int flags, GError **error)
 {
     g_autofree char *path = g_build_filename(store->folder, "station.db", NULL);
-    int code = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+    int code = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK && sqlite3_busy_timeout(*db, STORE_BUSY_MS) == SQLITE_OK)
         return true;
     return error_set(error, ERROR_STORAGE, "%s: %s: check the folder and its permissions", path,
@@ -259,6 +259,7 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
+    sqlite3_finalize(store->insert);
     sqlite3_close(store->proof); /* before the writer, whose closing empties the write-ahead log */
     sqlite3_close(store->db);
     if (store->lock_fd >= 0)

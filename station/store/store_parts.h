@@ -14,6 +14,7 @@
 struct store {
     sqlite3 *db;
     sqlite3 *proof; /* of a writer: a second, read-only connection that sees only what is committed */
+    sqlite3_stmt *insert; /* the journal's one INSERT: its triggers take long to prepare */
     struct tick *tick;
     char *folder, *station;
     int lock_fd;
@@ -40,6 +41,8 @@ bool store_exec(struct store *store, const char *sql, GError **error) G_GNUC_WAR
 /* Prepares; NULL with an error. Format: one letter a parameter, s text (NULL = NULL), i int64, after the SQL.
  */
 sqlite3_stmt *store_prepare(struct store *store, GError **error, const char *sql, const char *format, ...);
+/* Binds anew, in the same letters. */
+bool store_bind(struct store *store, sqlite3_stmt *statement, GError **error, const char *format, ...);
 /* First column of the first row; *found false when there is none. */
 bool store_get_int(struct store *store, GError **error, int64_t *value, bool *found, const char *sql,
                    const char *format, ...) G_GNUC_WARN_UNUSED_RESULT;

@@ -101,6 +101,15 @@ sqlite3_stmt *store_prepare(struct store *store, GError **error, const char *sql
     return statement;
 }
 
+bool store_bind(struct store *store, sqlite3_stmt *statement, GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    bool ok = bind_all(statement, format, args);
+    va_end(args);
+    return ok || store_broken(store, "journal", error);
+}
+
 bool store_get_int(struct store *store, GError **error, int64_t *value, bool *found, const char *sql,
                    const char *format, ...)
 {
