@@ -155,7 +155,7 @@ static int audit(const struct cli_input *input)
     g_autoptr(store_auto) store = open_reader(input, &error);
     if (!store)
         return cli_fail(input, error);
-    int violated = store_audit(store, audit_line, &output, &error);
+    int violated = store_audit(store, true, audit_line, &output, &error);
     if (violated < 0)
         return cli_fail(input, error);
     return violated ? 9 : 0;

@@ -189,7 +189,7 @@ void sim_oracle_store(struct sim_shift *shift, bool whole)
     g_autoptr(GError) error = NULL;
     int64_t rows;
     char head[65];
-    if (store_audit(shift->store, broken, shift, &error) < 0)
+    if (store_audit(shift->store, whole, broken, shift, &error) < 0)
         sim_violation(shift, shift->next_unit - 1, "audit: %s", error->message);
     if (!whole)
         return;

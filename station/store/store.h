@@ -84,10 +84,10 @@ bool store_export_csv(struct store *store, const struct store_filter *filter, FI
 bool store_verify(struct store *store, int64_t *rows, char head[65],
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The invariants that can be checked over the store, one call of the sink each. Returns the number violated,
- * -1 on a storage error. */
+ * -1 on a storage error. damage: also what no query over rows can say - chain, derived tables, integrity. */
 typedef void (*store_audit_sink)(void *context, const char *id, const char *promise, bool ok,
                                  const char *finding);
-int store_audit(struct store *store, store_audit_sink sink, void *context, GError **error);
+int store_audit(struct store *store, bool damage, store_audit_sink sink, void *context, GError **error);
 
 typedef struct store store_auto;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(store_auto, store_close)

@@ -135,14 +135,14 @@ static char *find_damage(struct store *store, const char *id)
     return g_strcmp0(answer, "ok") == 0 ? NULL : g_steal_pointer(&answer);
 }
 
-static int audit(struct store *store, store_audit_sink sink, void *context, GError **error)
+static int audit(struct store *store, bool damage, store_audit_sink sink, void *context, GError **error)
 {
     int violated = 0;
     for (gsize i = 0; i < G_N_ELEMENTS(promises); i++) {
         g_autofree char *finding = NULL;
         if (!find(store, promises[i].id, &finding, error))
             return -1;
-        if (!finding)
+        if (!finding && damage)
             finding = find_damage(store, promises[i].id);
         sink(context, promises[i].id, promises[i].promise, finding == NULL, finding);
         violated += finding != NULL;
@@ -150,11 +150,11 @@ static int audit(struct store *store, store_audit_sink sink, void *context, GErr
     return violated;
 }
 
-int store_audit(struct store *store, store_audit_sink sink, void *context, GError **error)
+int store_audit(struct store *store, bool damage, store_audit_sink sink, void *context, GError **error)
 {
     if (!store_exec(store, "BEGIN", error))
         return -1;
-    int violated = audit(store, sink, context, error);
+    int violated = audit(store, damage, sink, context, error);
     sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return violated;
 }

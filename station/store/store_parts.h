@@ -13,7 +13,7 @@
 
 struct store {
     sqlite3 *db;
-    sqlite3 *proof; /* of a writer: a second, read-only connection that sees only what is committed */
+    sqlite3 *proof;       /* of a writer: a second, read-only connection that sees only what is committed */
     sqlite3_stmt *insert; /* the journal's one INSERT: its triggers take long to prepare */
     struct tick *tick;
     char *folder, *station;

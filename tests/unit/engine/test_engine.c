@@ -215,7 +215,7 @@ static void check_truth(struct rig *rig, const char *sn, const struct engine_res
     const uint8_t *bytes;
     uint32_t address;
     size_t n;
-    g_assert_cmpint(store_audit(rig->store, no_violation, NULL, &error), ==, 0);
+    g_assert_cmpint(store_audit(rig->store, true, no_violation, NULL, &error), ==, 0);
     json_t *row = store_run_json(rig->store, rig->run, &error);
     g_assert_cmpstr(json_string_value(json_object_get(row, "verdict")), ==,
                     event_verdict_name(result->verdict));

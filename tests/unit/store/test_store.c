@@ -168,7 +168,7 @@ static void no_finding(void *context, const char *id, const char *promise, bool 
 static void audit(struct fixture *f)
 {
     GError *error = NULL;
-    g_assert_cmpint(store_audit(f->store, no_finding, NULL, &error), ==, 0);
+    g_assert_cmpint(store_audit(f->store, true, no_finding, NULL, &error), ==, 0);
     g_assert_no_error(error);
 }
 
