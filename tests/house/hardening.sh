@@ -17,7 +17,8 @@ for name in packline packline-board; do
     dynamic=$(readelf -dW "$file")
     landings=$(objdump -d "$file" | grep -c endbr64 || true)
     symbols=$(readelf -sW "$file")
-    grep -q 'Type: *DYN' <<<"$header" && grep -q 'FLAGS_1.*PIE' <<<"$dynamic" || lacks "$name" "not position independent"
+    { grep -q 'Type: *DYN' <<<"$header" && grep -q 'FLAGS_1.*PIE' <<<"$dynamic"; } ||
+        lacks "$name" "not position independent"
     grep -q 'GNU_RELRO' <<<"$segments" || lacks "$name" "no RELRO segment"
     grep -qE 'BIND_NOW|FLAGS_1.*NOW' <<<"$dynamic" || lacks "$name" "RELRO is partial: symbols are bound late"
     grep -qE 'GNU_STACK.* RW +0x' <<<"$segments" || lacks "$name" "the stack is executable"
