@@ -22,6 +22,8 @@
 #define ALGORITHM     "ed25519"
 #define KEY_SUFFIX    ".key"
 #define PUB_SUFFIX    ".pub"
+#define REVOKED_LINES 1024
+#define REVOKED_MAX   (REVOKED_LINES * (KEY_ID_DIGITS + 1)) /* bytes of the list */
 
 struct trust_key {
     struct trust_signer signer;
@@ -33,6 +35,7 @@ struct trust_key {
 struct trust {
     char *folder;
     GPtrArray *keys; /* struct trust_key* */
+    GStrv revoked;   /* key ids; NULL without a list */
 };
 
 static const struct {
@@ -251,6 +254,39 @@ static GPtrArray *folder_list(const char *folder, GError **error)
     return files;
 }
 
+static bool key_id_is_plain(const char *key_id)
+{
+    return strlen(key_id) == KEY_ID_DIGITS && strspn(key_id, "0123456789abcdef") == KEY_ID_DIGITS;
+}
+
+/* Only a list that is not there at all revokes nothing: one that cannot be read must not let a key through.
+ */
+static bool revoked_load(struct trust *trust, GError **error)
+{
+    g_autofree char *path = g_build_filename(trust->folder, TRUST_REVOKED, NULL);
+    struct stat st;
+    if (lstat(path, &st) != 0 && errno == ENOENT)
+        return true;
+    g_autofree char *text = g_malloc(REVOKED_MAX + 2);
+    size_t size;
+    if (!file_read(path, REVOKED_MAX, 0, text, &size, error))
+        return false;
+    if (strlen(text) != size || (size > 0 && text[size - 1] != '\n'))
+        return error_set(error, ERROR_AUTHOR,
+                         "%s: expected lines of text with a newline at the last one's end", path);
+    if (size > 0)
+        text[size - 1] = '\0';
+    trust->revoked = g_strsplit(text, "\n", -1);
+    for (unsigned i = 0; trust->revoked[i]; i++)
+        if (!key_id_is_plain(trust->revoked[i]))
+            return error_set(
+                error, ERROR_AUTHOR,
+                "%s:%u: \"%s\"; expected a key id of %d lower-case hexadecimal digits and nothing "
+                "else on the line",
+                path, i + 1, trust->revoked[i], KEY_ID_DIGITS);
+    return true;
+}
+
 struct trust *trust_load(const char *folder, GError **error)
 {
     g_autoptr(GPtrArray) files = folder_list(folder, error);
@@ -263,13 +299,13 @@ struct trust *trust_load(const char *folder, GError **error)
     struct trust *trust = g_new0(struct trust, 1);
     trust->folder = g_strdup(folder);
     trust->keys = g_ptr_array_new_with_free_func(key_free);
-    for (unsigned i = 0; i < files->len; i++) {
-        if (!key_load(trust, g_ptr_array_index(files, i), error)) {
-            trust_free(trust);
-            return NULL;
-        }
-    }
-    return trust;
+    bool ok = revoked_load(trust, error);
+    for (unsigned i = 0; ok && i < files->len; i++)
+        ok = key_load(trust, g_ptr_array_index(files, i), error);
+    if (ok)
+        return trust;
+    trust_free(trust);
+    return NULL;
 }
 
 void trust_free(struct trust *trust)
@@ -277,6 +313,7 @@ void trust_free(struct trust *trust)
     if (!trust)
         return;
     g_ptr_array_unref(trust->keys);
+    g_strfreev(trust->revoked);
     g_free(trust->folder);
     g_free(trust);
 }
@@ -311,7 +348,7 @@ static bool signature_read(const char *text, struct signature *signature, GError
                          "a newline at its end: sign the file again");
     if (strcmp(words[0], ALGORITHM) != 0)
         return error_set(error, ERROR_AUTHOR, "signature: algorithm \"%s\"; expected " ALGORITHM, words[0]);
-    if (strlen(words[1]) != KEY_ID_DIGITS || strspn(words[1], "0123456789abcdef") != KEY_ID_DIGITS)
+    if (!key_id_is_plain(words[1]))
         return error_set(error, ERROR_AUTHOR,
                          "signature: key id \"%s\"; expected %d lower-case hexadecimal digits", words[1],
                          KEY_ID_DIGITS);
@@ -341,6 +378,11 @@ bool trust_verify(const struct trust *trust, enum trust_role role, const char *d
     struct signature read;
     if (!signature_read(signature, &read, error))
         return false;
+    if (trust->revoked && g_strv_contains((const char *const *)trust->revoked, read.key_id))
+        return error_set(error, ERROR_TRUST,
+                         "signed with key %s, which %s/" TRUST_REVOKED
+                         " lists as revoked: have it signed again by a key that is still trusted",
+                         read.key_id, trust->folder);
     if (trust->keys->len == 0)
         return error_set(error, ERROR_TRUST,
                          "%s holds no trusted key; expected the *" PUB_SUFFIX " file of key %s there",

@@ -3,12 +3,14 @@
  * Signed are domain || 0x00 || bytes, so that a signature of one kind of file never passes for another. A
  * signature file is one line: "ed25519 KEYID BASE64\n"; KEYID is the first 16 hex digits of the SHA-256 of
  * the raw 32-byte public key. Trusted keys are *.pub files in a folder: "ed25519 ROLE[,ROLE] NAME BASE64\n".
- */
+ * A file "revoked" in that folder names key ids, one on each line; what such a key signed is refused, whether
+ * or not its *.pub file is still there. */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
 
+#define TRUST_REVOKED    "revoked"
 #define TRUST_SIGNED_MAX (1024 * 1024) /* bytes under one signature */
 
 enum trust_role { TRUST_FIRMWARE = 1, TRUST_RELEASE = 2 };
@@ -19,6 +21,7 @@ struct trust_signer {
     char name[64];
 };
 
+/* Kind AUTHOR: a key file or the list of revoked keys is malformed or cannot be read. */
 struct trust *trust_load(const char *folder, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void trust_free(struct trust *trust);
 /* True only when the signature is by a trusted key that has this role. Kind TRUST, or AUTHOR for a malformed

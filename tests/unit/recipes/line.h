@@ -86,7 +86,7 @@ static inline void line_pack(const struct line *line, int64_t sequence, int64_t 
                                           .bootloaders = boot,
                                           .bootloader_count = 1,
                                           .sequence = sequence,
-                                          .not_before = 0,
+                                          .not_before = INT64_C(1577836800000000), /* 2020-01-01 */
                                           .not_after = not_after,
                                           .has_base = true,
                                           .base = 0x08000000};

@@ -166,10 +166,14 @@ static void test_package_time(void)
     g_assert_error(error, PACK_ERROR, ERROR_TRUST);
     g_clear_error(&error);
     seen = 0;
-    request.wall_us = INT64_C(4200000000000000);
-    g_assert_null(plan_make(&request, &error));
-    g_assert_error(error, PACK_ERROR, ERROR_TRUST);
-    g_clear_error(&error);
+    static const int64_t outside_us[] = {INT64_C(4200000000000000), INT64_C(1500000000000000), 0};
+    for (gsize i = 0; i < G_N_ELEMENTS(outside_us);
+         i++) { /* expired, not yet valid, a clock without battery */
+        request.wall_us = outside_us[i];
+        g_assert_null(plan_make(&request, &error));
+        g_assert_error(error, PACK_ERROR, ERROR_TRUST);
+        g_clear_error(&error);
+    }
     request.wall_us = INT64_C(1795000000000000);
     request.physical_wire = true;
     g_assert_null(plan_make(&request, &error));
