@@ -29,6 +29,7 @@ enum command {
 #define SYNC_WAIT_MS     150
 #define COMMAND_MS       500 /* answer to a command or address phase */
 #define CRC_MS_PER_64KIB 500
+#define QUIET_MS         20 /* a bootloader that has something to say has said it */
 #define REPAIR_TRIES     3
 #define CRC_POLY         0x04c11db7u /* RM0090 4.2: the CRC unit */
 #define CRC_INIT         0xffffffffu
@@ -178,12 +179,12 @@ static bool get_id(struct loader *loader, GError **error)
 
 /* Brings a disturbed dialogue back to where a command may start: half a command is completed by rubbish until
  * NACK. */
-static bool resync(struct loader *loader, GError **error)
+static bool resync(struct loader *loader, int64_t first_ms, GError **error)
 {
     for (int i = 0; i < 2 * BLOCK + 8; i++) {
         uint8_t answer;
         g_autoptr(GError) silent = NULL;
-        if (wire_receive_all(loader->wire, &answer, 1, in_ms(loader, i ? 20 : COMMAND_MS), &silent)) {
+        if (wire_receive_all(loader->wire, &answer, 1, in_ms(loader, i ? QUIET_MS : first_ms), &silent)) {
             if (answer == NACK)
                 return wire_discard(loader->wire, error);
             continue;
@@ -206,10 +207,12 @@ static bool may_repair(const GError *failure)
     return kind == ERROR_SILENT || kind == ERROR_GARBLED || kind == ERROR_REFUSED;
 }
 
-/* After a NACK the bootloader already waits for a command. */
+/* After a NACK the bootloader waits for a command, unless a byte too many came and is half of one by now. */
 static bool repair(struct loader *loader, const GError *failure, GError **error)
 {
-    return error_kind(failure) == ERROR_REFUSED ? wire_discard(loader->wire, error) : resync(loader, error);
+    bool nack = error_kind(failure) == ERROR_REFUSED;
+    return (!nack || wire_discard(loader->wire, error)) &&
+           resync(loader, nack ? QUIET_MS : COMMAND_MS, error);
 }
 
 static bool read_once(struct loader *loader, uint32_t address, uint8_t *bytes, size_t n, GError **error)
@@ -387,7 +390,23 @@ static uint32_t an3155_crc_of(const uint8_t *bytes, size_t n)
 
 static bool an3155_go(struct loader *loader, uint32_t address, GError **error)
 {
-    return send_command(loader, GO, error) && send_word(loader, GO, address, error);
+    for (int i = 0; i < REPAIR_TRIES; i++) {
+        g_autoptr(GError) failure = NULL;
+        g_autoptr(GError) away = NULL;
+        if (send_command(loader, GO, &failure) && send_word(loader, GO, address, &failure))
+            return true;
+        if (i + 1 == REPAIR_TRIES || !may_repair(failure)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+        if (repair(loader, failure, &away))
+            continue;
+        if (error_kind(away) == ERROR_SILENT)
+            return true; /* only the answer was lost: whether the application runs is for the caller to see */
+        g_propagate_error(error, g_steal_pointer(&away));
+        return false;
+    }
+    return false;
 }
 
 static bool needs(const struct loader *loader, enum command command, GError **error)
