@@ -124,6 +124,7 @@ static int report(const struct sim_options *options, const struct sim_count *cou
     bool judged = count->units >= (uint64_t)cells * CELL_UNITS;
     bool poor =
         count->quiet_units >= QUIET_UNITS && count->quiet_passes * 100 < count->quiet_units * QUIET_PERCENT;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     print_table(count, options->mask);
     print_counts(count);
     if (judged && empty)

@@ -17,7 +17,7 @@ void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ..
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     if (shift->options->show)
-        fprintf(shift->options->show, "VIOLATION unit %" G_GINT64_FORMAT ": %s\n", unit, text);
+        fprintf(shift->options->show, "BROKEN unit %" G_GINT64_FORMAT ": %s\n", unit, text);
     if (shift->count->violations++ == 0) {
         shift->count->first_unit = unit;
         shift->count->first = g_steal_pointer(&text);
