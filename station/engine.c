@@ -175,7 +175,8 @@ static enum event_verdict verdict_of(const struct error_rule *rule)
     }
 }
 
-static void record_end(struct step_context *context, int64_t started, struct engine_result *result)
+static bool post_end(struct step_context *context, int64_t started, const struct engine_result *result,
+                     GError **error)
 {
     struct event event = {.type = EVENT_RUN_END,
                           .step = result->failed_step,
@@ -188,10 +189,11 @@ static void record_end(struct step_context *context, int64_t started, struct eng
                           .unique_id = context->unique_id,
                           .firmware = context->identity.firmware,
                           .duration_us = tick_now(context->slot->tick) - started};
-    g_autoptr(GError) error = NULL;
-    result->recorded = post(context, &event, &error);
-    if (result->recorded)
-        return;
+    return post(context, &event, error);
+}
+
+static void not_recorded(struct engine_result *result, const GError *error)
+{
     const struct error_rule *rule = error_rule(error);
     g_autofree char *before = result->text;
     result->verdict = VERDICT_INTERRUPTED;
@@ -201,6 +203,19 @@ static void record_end(struct step_context *context, int64_t started, struct eng
                                    before ? before : "");
     g_free(result->advice);
     result->advice = g_strdup(rule->advice);
+}
+
+/* A desk that is whole and refuses a PASS must still get an end: an open run would hide what happened. */
+static void record_end(struct step_context *context, int64_t started, struct engine_result *result)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) again = NULL;
+    result->recorded = post_end(context, started, result, &error);
+    if (result->recorded)
+        return;
+    not_recorded(result, error);
+    if (error_kind(error) != ERROR_STORAGE)
+        result->recorded = post_end(context, started, result, &again);
 }
 
 void engine_run(const struct plan *plan, const struct engine_slot *slot, const struct desk *desk, int64_t run,

@@ -59,6 +59,7 @@ struct sim_slot {
     struct sim_fault fault;
     int64_t unit;
     unsigned attempt;
+    bool swapped;  /* the number may belong to the intruder by now */
     unsigned lost; /* attempts that the station did not survive */
     int step;
     bool traced;

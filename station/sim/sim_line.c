@@ -46,7 +46,9 @@ static bool spoil(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
     } else if (sim_fault_is(slot, "delay")) {
         slot->cable.in_due_us = slot->shift->now_us + 1000 * (1 + (int64_t)(chance >> 30) % 400);
     } else if (sim_fault_is(slot, "stall")) {
-        slot->cable.stalled_until_us = slot->shift->now_us + 1000000 * (1 + (int64_t)(chance >> 30) % 15);
+        int64_t ms =
+            slot->fault.ppm ? 50 + (int64_t)(chance >> 30) % 450 : 1000 * (1 + (int64_t)(chance >> 30) % 15);
+        slot->cable.stalled_until_us = slot->shift->now_us + 1000 * ms;
     } else if (sim_fault_is(slot, "unplug")) {
         slot->cable.unplugged = true;
         return false;

@@ -94,10 +94,21 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
         sim_violation(slot->shift, slot->unit, "I1 passed with a wrong byte in the flash");
 }
 
+static void check_never(struct sim_slot *slot, const struct sim_board *board)
+{
+    static const char *const never[] = {"wrong-hardware", "wrong-mcu", "foreign-sn", "silent",
+                                        "wrong-password"};
+    if (board->defect)
+        for (gsize i = 0; i < G_N_ELEMENTS(never); i++)
+            if (strcmp(board->defect, never[i]) == 0)
+                sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", never[i]);
+}
+
 static void check_board(struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
     const uint8_t *bytes;
     size_t n;
+    check_never(slot, board);
     check_flash(slot, board);
     check_configuration(slot, board);
     if (!vboard_truth_block(board->board, BLOCK_IDENTITY, &bytes, &n) || memcmp(bytes, sn, strlen(sn)) != 0)
@@ -132,16 +143,6 @@ static void check_pass(struct sim_slot *slot)
     json_decref(row);
 }
 
-static void check_never(struct sim_slot *slot)
-{
-    static const char *const never[] = {"wrong-hardware", "wrong-mcu", "foreign-sn", "silent",
-                                        "wrong-password"};
-    if (slot->shown_pass && slot->own->defect)
-        for (gsize i = 0; i < G_N_ELEMENTS(never); i++)
-            if (strcmp(slot->own->defect, never[i]) == 0)
-                sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", never[i]);
-}
-
 void sim_oracle_attempt(struct sim_slot *slot, int code)
 {
     struct sim_shift *shift = slot->shift;
@@ -153,7 +154,6 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
     if ((code == 0) != (slot->shown_pass && code != 10))
         sim_violation(shift, slot->unit, "I8 exit code %d with %s shown", code,
                       slot->shown_pass ? "PASS" : "no PASS");
-    check_never(slot);
     if (slot->shown_pass)
         check_pass(slot);
 }

@@ -234,6 +234,7 @@ static bool attempt(struct sim_slot *slot)
     int code = run_once(slot, slot->own->sn, &error);
     sim_oracle_attempt(slot, code);
     sim_fault_end(slot);
+    slot->swapped |= slot->there != slot->own;
     bool quiet = slot->attempt == 1 && slot->fault.ppm && slot->fault.ppm <= 10000 && slot->fault.step < 0 &&
                  !slot->own->defect;
     if (quiet && !store_ill(shift)) {
@@ -278,13 +279,14 @@ static void unit(struct sim_slot *slot)
     if (!store_ill(shift))
         around_scan(slot);
     slot->lost = 0;
+    slot->swapped = false;
     for (slot->attempt = 1; slot->attempt <= ATTEMPTS_MAX + slot->lost && !done && shift->store;
          slot->attempt++)
         done = attempt(slot);
     bool hopeless = slot->own->defect && strcmp(slot->own->defect, "no-crc") != 0 &&
                     strcmp(slot->own->defect, "blank-flash") != 0 &&
                     strcmp(slot->own->defect, "half-flashed") != 0;
-    if (!done && !hopeless && !store_ill(shift))
+    if (!done && !hopeless && !slot->swapped && !store_ill(shift))
         sim_violation(shift, slot->unit, "a good board did not pass in %d attempts", ATTEMPTS_MAX);
     if (done && slot->printed == 0 && !store_ill(shift))
         press_missing(slot);
