@@ -144,7 +144,7 @@ static uint8_t version_51(struct vboard *board)
     vb_flash_intact(board, version, product);
     parts = g_strsplit(version, ".", 3);
     out_text(board, vb_defect(board, "wrong-hardware") ? "HY-PT009" : "HY-PT003", 10);
-    out_text(board, product, 10);
+    out_text(board, vb_defect(board, "wrong-product") ? "B300HT60" : product, 10);
     out_text(board, "HOME", 10);
     for (unsigned i = 0, given = g_strv_length(parts); i < 3; i++)
         out8(board, i < given ? (unsigned)g_ascii_strtoull(parts[i], NULL, 10) : 0);

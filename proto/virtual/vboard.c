@@ -22,6 +22,7 @@ static const struct vboard_defect defects[] = {
     {"lose-parameter", "the protection table falls back to its defaults at every restart"},
     {"ack-param-no-write", "writes of the protection table are acknowledged and ignored"},
     {"wrong-hardware", "hardware type HY-PT009"},
+    {"wrong-product", "product B300HT60"},
     {"wrong-mcu", "MCU id 0419H"},
     {"wrong-password", "the administrator password is another one"},
     {"uid-after-reset", "another unique id once the flashed application starts"},

@@ -37,6 +37,7 @@ static const struct sim_class classes[] = {
     {"lie-ack-parameter", "parameters are acknowledged and not written", SIM_BOARD, "ack-param-no-write",
      false},
     {"wrong-hardware", "a board of another hardware revision", SIM_BOARD, "wrong-hardware", false},
+    {"wrong-product", "a board of another product", SIM_BOARD, "wrong-product", false},
     {"wrong-mcu", "a board with another microcontroller", SIM_BOARD, "wrong-mcu", false},
     {"wrong-password", "the board refuses the password", SIM_BOARD, "wrong-password", false},
     {"other-uid", "another unique id after the reset", SIM_BOARD, "uid-after-reset", false},

@@ -96,8 +96,8 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
 
 static void check_never(struct sim_slot *slot, const struct sim_board *board)
 {
-    static const char *const never[] = {"wrong-hardware", "wrong-mcu", "foreign-sn", "silent",
-                                        "wrong-password"};
+    static const char *const never[] = {"wrong-product", "wrong-hardware", "wrong-mcu",
+                                        "foreign-sn",    "silent",         "wrong-password"};
     if (board->defect)
         for (gsize i = 0; i < G_N_ELEMENTS(never); i++)
             if (strcmp(board->defect, never[i]) == 0)

@@ -261,14 +261,23 @@ static void test_defects(void)
         int exit_code;
         const char *says;
         bool erased;
-    } cases[] = {{"ack-no-write", 6, "CRC", true},         {"stuck-bit", 6, "CRC", true},
-                 {"clamp-parameter", 6, "3.6 V", true},    {"lose-parameter", 6, "3.7 V", true},
-                 {"ack-param-no-write", 6, "reads", true}, {"wrong-hardware", 7, "HY-PT009", false},
-                 {"wrong-mcu", 7, "0x0419", false},        {"wrong-password", 1, "no permission", false},
-                 {"uid-after-reset", 7, "swapped", true},  {"swapped-while-flashing", 7, "swapped", true},
-                 {"silent", 4, "no board answers", false}, {"silent-after-flash", 5, "did not start", true},
-                 {"no-zero", 1, "zero error", true},       {"noisy-current", 1, "spread", true},
-                 {"rtc-stuck", 1, "clock error", true},    {"antitheft-stuck", 6, "antitheft", true},
+    } cases[] = {{"ack-no-write", 6, "CRC", true},
+                 {"stuck-bit", 6, "CRC", true},
+                 {"clamp-parameter", 6, "3.6 V", true},
+                 {"lose-parameter", 6, "3.7 V", true},
+                 {"ack-param-no-write", 6, "reads", true},
+                 {"wrong-hardware", 7, "HY-PT009", false},
+                 {"wrong-product", 7, "B300HT60", false},
+                 {"wrong-mcu", 7, "0x0419", false},
+                 {"wrong-password", 1, "no permission", false},
+                 {"uid-after-reset", 7, "swapped", true},
+                 {"swapped-while-flashing", 7, "swapped", true},
+                 {"silent", 4, "no board answers", false},
+                 {"silent-after-flash", 5, "did not start", true},
+                 {"no-zero", 1, "zero error", true},
+                 {"noisy-current", 1, "spread", true},
+                 {"rtc-stuck", 1, "clock error", true},
+                 {"antitheft-stuck", 6, "antitheft", true},
                  {"foreign-sn", 7, "OTHER-SN-1", false}};
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         const char *const defects[] = {cases[i].defect, NULL};
