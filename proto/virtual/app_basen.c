@@ -395,7 +395,7 @@ static uint8_t history(struct vboard *board, const uint8_t *info, unsigned n, in
 static uint8_t change_password(struct vboard *board, const uint8_t *info, unsigned n)
 {
     uint8_t old[9];
-    if (n != 17)
+    if (n != 17 || info[0] == 0) /* level 0 is a logout and knows no password */
         return BAD_FORMAT;
     memcpy(old, info, 9);
     uint8_t rtn = login(board, old, 9);
@@ -490,7 +490,10 @@ static void frame(struct vboard *board, int64_t now_us)
     if (n < 16 || hex_byte(t + n - 4) * 256 + hex_byte(t + n - 2) != (int)sum_of(t, n - 4))
         return;
     info_n = (n - 16) / 2;
-    unsigned length = (unsigned)(hex_byte(t + 8) << 8 | hex_byte(t + 10)) & 0xffff;
+    int high = hex_byte(t + 8), low = hex_byte(t + 10);
+    if (info_n > sizeof info || high < 0 || low < 0)
+        return;
+    unsigned length = (unsigned)high << 8 | (unsigned)low;
     unsigned chars = length & 0xfff;
     if ((((length >> 12) + (chars >> 8) + (chars >> 4 & 15) + (chars & 15)) & 15) || chars != n - 16 ||
         chars & 1)

@@ -57,3 +57,9 @@ sleep 0.2
 board log
 expect 0 'timing'
 [ "$(wc -l <"$work/out")" = 12 ] || die "not all 12 records"
+say "a virtual board takes no ordinary file for its socket"
+echo precious >"$work/plain"
+code=0
+"$BUILD/packline-board" --family basen --listen "unix:$work/plain" >"$work/out" 2>&1 || code=$?
+expect 2 'no socket'
+grep -q precious "$work/plain" || die "the file is gone"

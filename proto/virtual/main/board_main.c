@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <time.h>
@@ -53,6 +54,11 @@ static int listen_unix(const char *path)
     if (strlen(path) >= sizeof address.sun_path)
         die(path, "the socket path is too long", 2);
     g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    struct stat there;
+    if (fd < 0)
+        die(path, strerror(errno), 4);
+    if (lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode))
+        die(path, "exists and is no socket: give another path", 2);
     /* A socket file that nobody listens on is left over from a board that was killed. */
     if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         die(path, "another board listens here", 12);

@@ -49,6 +49,59 @@ static void test_published(void)
     vboard_free(b.board);
 }
 
+/* A frame with a valid LENGTH and checksum around any INFO. */
+static size_t make_frame(char *text, unsigned cid2, const uint8_t *info, unsigned n)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    unsigned chars = 2 * n, check = 0x10 - (((chars >> 8) + (chars >> 4 & 15) + (chars & 15)) & 15), sum = 0;
+    size_t at = (size_t)g_snprintf(text, 32, "~22014A%02X%X%03X", cid2, check & 15, chars);
+    for (unsigned i = 0; i < n; i++) {
+        text[at++] = digits[info[i] >> 4];
+        text[at++] = digits[info[i] & 15];
+    }
+    for (size_t i = 1; i < at; i++)
+        sum += (uint8_t)text[i];
+    return at + (size_t)g_snprintf(text + at, 8, "%04X\r", (0x10000 - sum) & 0xffff);
+}
+
+/* Any command with any INFO, up to the longest that LENGTH can say: the sanitizers look on. */
+static void test_any_frame(void)
+{
+    static const unsigned lengths[] = {0, 1, 2, 4, 5, 9, 17, 64, 599, 600, 601, 604, 608, 609, 2047};
+    GRand *random = g_rand_new_with_seed(1);
+    struct bench b;
+    char text[4200];
+    uint8_t info[2048], answer[1500];
+    set_up(&b, false, NULL);
+    vboard_accept(b.board, (const uint8_t *)text,
+                  make_frame(text, 0xd0,
+                             (const uint8_t *)"\1"
+                                              "888888\0\0",
+                             9),
+                  b.now);
+    for (unsigned cid2 = 0; cid2 < 256; cid2++)
+        for (unsigned i = 0; i < G_N_ELEMENTS(lengths); i++) {
+            for (unsigned k = 0; k < lengths[i]; k++)
+                info[k] =
+                    (uint8_t)(k < 2 ? g_rand_int_range(random, 0, 17) : g_rand_int_range(random, 0, 256));
+            vboard_accept(b.board, (const uint8_t *)text, make_frame(text, cid2, info, lengths[i]), b.now);
+            b.now += 600000;
+            vboard_produce(b.board, answer, sizeof answer, b.now);
+        }
+    g_rand_free(random);
+    vboard_free(b.board);
+}
+
+/* LENGTH that is no number, with a checksum that fits. */
+static void test_length_no_number(void)
+{
+    struct bench b;
+    set_up(&b, false, NULL);
+    expect(&b, "~22014A4FGG00FD5E\r", "");
+    expect(&b, "~22014A4F0000FD8C\r", "~22014A00E002C8FD14\r");
+    vboard_free(b.board);
+}
+
 static void test_bootloader(void)
 {
     struct bench b;
@@ -141,6 +194,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vboard/published", test_published);
+    g_test_add_func("/vboard/any-frame", test_any_frame);
+    g_test_add_func("/vboard/length-no-number", test_length_no_number);
     g_test_add_func("/vboard/bootloader", test_bootloader);
     g_test_add_func("/vboard/nor", test_nor);
     g_test_add_func("/vboard/boot", test_boot);
