@@ -144,6 +144,20 @@ static int report(const struct sim_options *options, const struct sim_count *cou
     return count->violations || (judged && empty) || poor ? 1 : 0;
 }
 
+static int report_sweep(const struct sim_options *options, const struct sim_sweep_options *sweep,
+                        const struct sim_count *count)
+{
+    print_counts(count);
+    printf("broken promises: %" G_GUINT64_FORMAT "\n", count->violations);
+    if (count->violations) {
+        printf("first: case %" G_GINT64_FORMAT ": %s\n", count->first_unit, count->first);
+        printf("again: packline simulate --seed %" G_GUINT64_FORMAT
+               " --sweep %s --units %u --case %" G_GINT64_FORMAT "\n",
+               options->seed, sim_sweep_name(sweep->sweep), sweep->units, count->first_unit);
+    }
+    return count->violations || count->poor ? 1 : 0;
+}
+
 static int list_classes(void)
 {
     for (unsigned i = 0; sim_classes()[i].name; i++)
@@ -175,11 +189,43 @@ static bool parse_replay(const struct cli_input *input, struct sim_options *opti
     return end != unit && *end == '\0' && options->show_unit >= 0 && options->show_unit <= UNITS_MAX;
 }
 
+/* What --sweep and its companions say; sweep->sweep stays SIM_SWEEPS without it. */
+static bool parse_sweep(const struct cli_input *input, struct sim_sweep_options *sweep)
+{
+    const char *name = cli_get(input, "sweep");
+    int64_t from, every, only, units;
+    if (!number(input, "from", 0, INT64_MAX, &from) || !number(input, "every", 1, INT64_MAX, &every) ||
+        !number(input, "case", -1, INT64_MAX, &only) || !number(input, "units", 100, UNITS_MAX, &units) ||
+        every == 0)
+        return false;
+    *sweep = (struct sim_sweep_options){SIM_SWEEPS, (uint64_t)from, (uint64_t)every, only, (unsigned)units};
+    for (unsigned i = 0; name && i < SIM_SWEEPS; i++)
+        if (strcmp(sim_sweep_name((enum sim_sweep)i), name) == 0)
+            sweep->sweep = (enum sim_sweep)i;
+    return !name || sweep->sweep != SIM_SWEEPS;
+}
+
+static int run_simulation(const struct cli_input *input, const struct sim_options *options,
+                          const struct sim_sweep_options *sweep, struct sim_count *count)
+{
+    GError *error = NULL;
+    if (!make_station(options->folder, &error))
+        return cli_fail(input, error);
+    if (sweep->sweep != SIM_SWEEPS)
+        return sim_sweep(options, sweep, count, stdout, &error) ? report_sweep(options, sweep, count)
+                                                                : cli_fail(input, error);
+    bool ok = options->show ? sim_replay(options, options->show_unit, count, &error)
+                            : sim_run(options, count, &error);
+    return ok ? report(options, count, !options->show && !cli_has(input, "no-shrink"))
+              : cli_fail(input, error);
+}
+
 static int simulate(const struct cli_input *input)
 {
     GError *error = NULL;
     int64_t seed, units, slots;
     struct sim_options options = {.show_unit = -1};
+    struct sim_sweep_options sweep;
     struct sim_count count = {.first_unit = -1};
     if (cli_has(input, "list"))
         return list_classes();
@@ -191,6 +237,9 @@ static int simulate(const struct cli_input *input)
     options.slots = (unsigned)slots;
     if (!parse_replay(input, &options))
         return cli_usage(input, "--replay wants SEED:UNIT");
+    if (!parse_sweep(input, &sweep))
+        return cli_usage(
+            input, "--sweep is crashes, unplug, noise or boards; --from, --every and --case are numbers");
     const char *family = cli_get(input, "family");
     if (family && strcmp(family, "all") != 0 && strcmp(family, "basen") != 0)
         return cli_usage(input, "no family '%s'; there is basen", family);
@@ -198,11 +247,7 @@ static int simulate(const struct cli_input *input)
         return cli_fail(input, error);
     g_autofree char *folder = g_dir_make_tmp("packline-sim-XXXXXX", &error);
     options.folder = folder;
-    bool ok = folder && make_station(folder, &error) &&
-              (options.show ? sim_replay(&options, options.show_unit, &count, &error)
-                            : sim_run(&options, &count, &error));
-    int code =
-        ok ? report(&options, &count, !options.show && !cli_has(input, "no-shrink")) : cli_fail(input, error);
+    int code = folder ? run_simulation(input, &options, &sweep, &count) : cli_fail(input, error);
     sim_count_clear(&count);
     if (folder)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -216,6 +261,12 @@ static const struct cli_option simulate_options[] = {
     {"faults", 0, "PROFILE", false, "all (default), none, or classes with commas between"},
     {"family", 0, "NAME", false, "boards of this family; default all"},
     {"replay", 0, "SEED:UNIT", false, "show everything that happens to one unit, in its shift"},
+    {"sweep", 0, "KIND", false,
+     "each point of one board once: crashes (operations of the disk), unplug (bytes), noise (rates), boards "
+     "(defects)"},
+    {"from", 0, "N", false, "of a sweep: leave out the points before this one; default 0"},
+    {"every", 0, "N", false, "of a sweep: only each N-th point; default 1"},
+    {"case", 0, "N", false, "of a sweep: this case alone, shown"},
     {"no-shrink", 0, NULL, false, "do not look for the fewest faults when a promise is broken"},
     {"list", 0, NULL, false, "list the classes of faults"},
     {NULL},

@@ -35,8 +35,8 @@ struct sim_cable {
     GByteArray *in; /* towards the station, spoiled, not yet read */
     int64_t in_due_us;
     int64_t stalled_until_us;
-    uint64_t chunks, sent;
-    bool unplugged, dtr, rts;
+    uint64_t chunks, sent, bytes;  /* bytes of both ways, since the shift began */
+    bool unplugged, cut, dtr, rts; /* cut: unplugged after this chunk */
 };
 
 enum sim_state { SIM_READY, SIM_WAITING, SIM_PARKED, SIM_DONE };
@@ -81,7 +81,7 @@ struct sim_shift {
     uint64_t random;        /* of the scheduler */
     struct tick house_tick; /* does not yield: the store's */
     struct store_disk *disk;
-    struct store *store;
+    struct store *store; /* NULL when it could not be opened, or the machine is off */
     char *store_folder;
     struct config *config;
     char *release;
@@ -124,6 +124,17 @@ void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ..
 void sim_oracle_attempt(struct sim_slot *slot, int code);
 void sim_oracle_store(struct sim_shift *shift, bool whole);
 bool sim_oracle_learn(struct sim_slot *slot);
+
+/* sim_recover.c */
+bool sim_store_ill(const struct sim_shift *shift);
+void sim_disk_aim(struct sim_shift *shift);
+/* The station starts again when its store is ill, or when it is to be looked at once more. */
+void sim_recover(struct sim_shift *shift);
+/* Closes the store, as at the end of the day, and looks whether all of it is there the next morning. */
+void sim_close_day(struct sim_shift *shift);
+
+/* sim.c */
+bool sim_learn(const struct sim_options *options, struct sim_count *count, GError **error);
 
 /* sim_shift.c */
 bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t units, struct sim_count *count,

@@ -32,11 +32,12 @@ static bool write_station(const struct sim_options *options, GError **error)
 }
 
 /* One undisturbed unit shows which steps speak with the board and what a good board holds. */
-static bool learn(const struct sim_options *options, struct sim_count *count, GError **error)
+bool sim_learn(const struct sim_options *options, struct sim_count *count, GError **error)
 {
     struct sim_options quiet = *options;
     struct sim_count first = {.first_unit = -1};
     quiet.mask = 0;
+    quiet.aim = NULL;
     quiet.show_unit = -1;
     g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
     first.golden = count->golden =
@@ -46,6 +47,9 @@ static bool learn(const struct sim_options *options, struct sim_count *count, GE
     memcpy(count->traffic, first.traffic, sizeof count->traffic);
     memcpy(count->steps, first.steps, sizeof count->steps);
     count->step_count = first.step_count;
+    count->operations = first.operations;
+    count->bytes = first.bytes;
+    count->longest_us = first.longest_us;
     count->violations = first.violations;
     count->first_unit = first.first_unit;
     count->first = first.first;
@@ -56,7 +60,7 @@ static bool run_shifts(const struct sim_options *options, int64_t from, int64_t 
                        struct sim_count *count, GError **error)
 {
     g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
-    bool ok = learn(options, count, error);
+    bool ok = sim_learn(options, count, error);
     for (int64_t left = units; ok && left > 0; left -= SIM_UNITS_A_SHIFT)
         ok = sim_shift_run(options, from++, MIN(left, SIM_UNITS_A_SHIFT), count, digest, error);
     g_strlcpy(count->trace, g_checksum_get_string(digest), sizeof count->trace);

@@ -31,21 +31,38 @@ struct sim_class {
     bool heals;         /* a later, undisturbed attempt must pass */
 };
 const struct sim_class *sim_classes(void); /* ends with name NULL */
+/* The class spoils bytes and can do so again and again. */
+bool sim_class_is_noise(unsigned index);
 
 /* Profiles: "none", "all", or class names with commas; 0 = no such class, named by the error. */
 bool sim_profile(const char *text, uint64_t *mask, GError **error);
 
+/* One fault, set down in advance, for the first attempt at one board. */
+struct sim_aim {
+    enum { SIM_AIM_DISK, SIM_AIM_BYTE, SIM_AIM_NOISE, SIM_AIM_BOARD } kind;
+    uint64_t at;                /* operation of the disk, 1 = the first; or bytes that go through */
+    bool after;                 /* the operation is done first */
+    bool process, power, board; /* what goes: packline alone, or its machine with it; the board's supply */
+    unsigned class_index;       /* of noise or of a defect */
+    uint32_t ppm;               /* of noise */
+};
+
 struct sim_options {
     uint64_t seed;
     unsigned units, slots;
-    uint64_t mask;      /* classes to choose from, bit by index in sim_classes */
-    uint64_t dropped;   /* of these, chosen and then left out: what else happens stays the same */
-    const char *folder; /* a station made by kit_make */
-    int64_t show_unit;  /* the unit whose every event goes to `show`; -1 = none */
+    uint64_t mask;             /* classes to choose from, bit by index in sim_classes */
+    uint64_t dropped;          /* of these, chosen and then left out: what else happens stays the same */
+    const char *folder;        /* a station made by kit_make */
+    const struct sim_aim *aim; /* NULL = chance decides */
+    int64_t show_unit;         /* the unit whose every event goes to `show`; -1 = none */
     FILE *show;
 };
 
 struct sim_count {
+    uint64_t operations, bytes; /* of the disk and of the cables */
+    uint64_t aimed;             /* faults set down in advance that struck */
+    uint64_t first_passes;      /* boards that passed at the first attempt */
+    bool poor;                  /* a sweep found fewer of them than there must be */
     uint64_t units, runs, refused, verdicts[5], labels, restarts, crashes_in_recovery;
     uint64_t quiet_units,
         quiet_passes; /* line noise of at most 1 % alone: first attempts, and those that passed */
@@ -55,11 +72,11 @@ struct sim_count {
     const char *steps[SIM_STEPS_MAX];
     unsigned step_count;
     uint64_t violations;
-    int64_t first_unit; /* of a violation; -1 = none */
-    char *first;        /* what it was */
-    char trace[65];     /* digest over everything that happened, in order */
-    int64_t simulated_us;
-    GHashTable *golden; /* what an undisturbed board holds; made by the first run */
+    int64_t first_unit;               /* of a violation; -1 = none */
+    char *first;                      /* what it was */
+    char trace[65];                   /* digest over everything that happened, in order */
+    int64_t simulated_us, longest_us; /* all shifts together; the longest attempt */
+    GHashTable *golden;               /* what an undisturbed board holds; made by the first run */
 };
 void sim_count_clear(struct sim_count *count);
 
@@ -70,3 +87,16 @@ bool sim_replay(const struct sim_options *options, int64_t unit, struct sim_coun
 /* The smallest set of classes with which this unit's shift still breaks a promise, one class dropped at a
  * time. */
 bool sim_shrink(const struct sim_options *options, int64_t unit, uint64_t *mask, GError **error);
+
+/* Sweeps: every point of one undisturbed unit is a case of its own, with one fault aimed at it. */
+enum sim_sweep { SIM_SWEEP_CRASHES, SIM_SWEEP_UNPLUG, SIM_SWEEP_NOISE, SIM_SWEEP_BOARDS, SIM_SWEEPS };
+const char *sim_sweep_name(enum sim_sweep sweep);
+struct sim_sweep_options {
+    enum sim_sweep sweep;
+    uint64_t from, every; /* points from this one on, each every-th */
+    int64_t only;         /* this case alone, shown; -1 = all */
+    unsigned units;       /* boards for each class and rate of a noise, or each defect */
+};
+/* Prints a table of what was done and how it ended; adds up in *count. */
+bool sim_sweep(const struct sim_options *options, const struct sim_sweep_options *sweep,
+               struct sim_count *count, FILE *out, GError **error);

@@ -73,6 +73,11 @@ static int class_find(const char *name)
     return -1;
 }
 
+bool sim_class_is_noise(unsigned index)
+{
+    return classes[index].where == SIM_WIRE && (int)index <= class_find("rubbish");
+}
+
 uint64_t sim_class_bit(const char *name)
 {
     int index = class_find(name);
@@ -132,6 +137,9 @@ bool sim_chance(const struct sim_slot *slot, const char *name, unsigned one_in)
 
 const char *sim_defect_choose(const struct sim_slot *slot, uint64_t chance)
 {
+    const struct sim_aim *aim = slot->shift->options->aim;
+    if (aim)
+        return aim->kind == SIM_AIM_BOARD ? classes[aim->class_index].defect : NULL;
     unsigned from = 0, to;
     while (classes[from].where != SIM_BOARD)
         from++;
@@ -158,12 +166,27 @@ static int choose_step(const struct sim_slot *slot, enum sim_where where)
     return n ? steps[draw(slot, "step") % n] : -1;
 }
 
+/* The fault that was set down in advance; sim_recover.c has those of the disk. */
+static void take_aim(struct sim_slot *slot)
+{
+    const struct sim_aim *aim = slot->shift->options->aim;
+    if (slot->attempt != 1 || (aim->kind != SIM_AIM_BYTE && aim->kind != SIM_AIM_NOISE))
+        return;
+    slot->fault.class_index = aim->kind == SIM_AIM_BYTE ? class_find("unplug") : (int)aim->class_index;
+    slot->fault.ppm = aim->ppm;
+    slot->fault.armed = aim->kind == SIM_AIM_NOISE;
+}
+
 void sim_fault_choose(struct sim_slot *slot)
 {
     static const unsigned percent[] = {0, 85, 40, 20};
     static const uint32_t rates[] = {0, 0, 1000, 10000, 50000, 100000, 300000};
     struct sim_fault *fault = &slot->fault;
     *fault = (struct sim_fault){.class_index = -1, .step = -1};
+    if (slot->shift->options->aim) {
+        take_aim(slot);
+        return;
+    }
     if (slot->attempt >= G_N_ELEMENTS(percent) || draw(slot, "any") % 100 >= percent[slot->attempt])
         return;
     unsigned disturbing = 0;
@@ -173,7 +196,7 @@ void sim_fault_choose(struct sim_slot *slot)
     if (index < 0)
         return;
     fault->class_index = index;
-    bool noise = classes[index].where == SIM_WIRE && index <= class_find("rubbish");
+    bool noise = sim_class_is_noise((unsigned)index);
     fault->after = (unsigned)(draw(slot, "after") % 3 ? draw(slot, "first") % 6 : draw(slot, "far") % 60);
     if (noise && draw(slot, "whole") % 4 == 0) {
         fault->ppm = draw(slot, "rate") % 2 ? 1000 : 10000;

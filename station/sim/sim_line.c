@@ -63,10 +63,26 @@ static bool spoil(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
     return true;
 }
 
+/* The cable that is pulled after so many bytes. */
+static void cut_here(struct sim_slot *slot, GByteArray *bytes)
+{
+    const struct sim_aim *aim = slot->shift->options->aim;
+    uint64_t before = slot->cable.bytes;
+    slot->cable.bytes += bytes->len;
+    if (!aim || aim->kind != SIM_AIM_BYTE || slot->attempt != 1 || slot->cable.cut ||
+        slot->cable.bytes <= aim->at)
+        return;
+    g_byte_array_set_size(bytes, (guint)(aim->at - before));
+    slot->cable.cut = true;
+    slot->shift->count->aimed++;
+    sim_fault_hit(slot);
+}
+
 /* A chunk of bytes either way meets the fault that is armed. */
 static void pass(struct sim_slot *slot, GByteArray *bytes)
 {
     struct sim_fault *fault = &slot->fault;
+    cut_here(slot, bytes);
     if (slot->step >= 0 && slot->step < SIM_STEPS_MAX)
         slot->shift->count->traffic[slot->step] = true;
     slot->cable.chunks++;
@@ -103,6 +119,7 @@ static void accept(void *context, const uint8_t *bytes, size_t n, int64_t now_us
     slot->cable.sent += chunk->len;
     if (chunk->len && !slot->cable.unplugged)
         vboard_accept(board_of(slot), chunk->data, chunk->len, now_us);
+    slot->cable.unplugged |= slot->cable.cut;
 }
 
 static void draw(struct sim_slot *slot, int64_t now_us)
@@ -116,6 +133,7 @@ static void draw(struct sim_slot *slot, int64_t now_us)
     pass(slot, chunk);
     if (!slot->cable.unplugged)
         g_byte_array_append(slot->cable.in, chunk->data, chunk->len);
+    slot->cable.unplugged |= slot->cable.cut;
 }
 
 static size_t produce(void *context, uint8_t *bytes, size_t max, int64_t now_us)
@@ -161,7 +179,7 @@ struct wire *sim_connect(void *context, const struct wire_options *options, GErr
 void sim_cable_plug(struct sim_slot *slot)
 {
     g_byte_array_set_size(slot->cable.in, 0);
-    slot->cable.unplugged = slot->cable.dtr = slot->cable.rts = false;
+    slot->cable.unplugged = slot->cable.cut = slot->cable.dtr = slot->cable.rts = false;
     slot->cable.in_due_us = slot->cable.stalled_until_us = 0;
 }
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #define ATTEMPTS_MAX 4
-#define RESTARTS_MAX 5
 #define SHIFT_WALL   INT64_C(1795000000000000) /* 2026-11-18 */
 
 static struct sim_board *board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect)
@@ -39,7 +38,7 @@ static void board_free(struct sim_board *board)
 static const char *choose_defect(const struct sim_slot *slot)
 {
     uint64_t chance = sim_hash(slot->shift->options->seed, slot->unit, 0, "defect");
-    return chance % 4 == 0 ? sim_defect_choose(slot, chance / 4) : NULL;
+    return chance % 4 == 0 || slot->shift->options->aim ? sim_defect_choose(slot, chance / 4) : NULL;
 }
 
 static void count_defect(struct sim_slot *slot)
@@ -177,11 +176,6 @@ static void must_refuse(struct sim_slot *slot, const char *what, const char *sca
         sim_violation(slot->shift, slot->unit, "%s '%s' was not refused (exit code %d)", what, scan, code);
 }
 
-static bool store_ill(struct sim_shift *shift)
-{
-    return !shift->store || shift->store_bad || store_disk_gone(shift->disk);
-}
-
 /* The record of this unit passed, whether or not anybody saw it. */
 static bool has_passed(struct sim_slot *slot)
 {
@@ -231,18 +225,22 @@ static bool attempt(struct sim_slot *slot)
     struct sim_shift *shift = slot->shift;
     g_autoptr(GError) error = NULL;
     fresh_attempt(slot);
+    int64_t began = shift->now_us;
     int code = run_once(slot, slot->own->sn, &error);
+    if (slot->attempt == 1)
+        shift->count->longest_us = MAX(shift->count->longest_us, shift->now_us - began);
+    shift->count->first_passes += slot->attempt == 1 && slot->shown_pass;
     sim_oracle_attempt(slot, code);
     sim_fault_end(slot);
     slot->swapped |= slot->there != slot->own;
     bool quiet = slot->attempt == 1 && slot->fault.ppm && slot->fault.ppm <= 10000 && slot->fault.step < 0 &&
                  !slot->own->defect;
-    if (quiet && !store_ill(shift)) {
+    if (quiet && !sim_store_ill(shift)) {
         shift->count->quiet_units++;
         shift->count->quiet_passes += slot->shown_pass;
     }
     shift->store_bad |= code == 9 || (error && error_kind(error) == ERROR_STORAGE);
-    if (store_ill(shift)) {
+    if (sim_store_ill(shift)) {
         slot->lost++;
         sim_slot_park(slot);
         return shift->store && has_passed(slot);
@@ -264,6 +262,12 @@ static void around_scan(struct sim_slot *slot)
         must_refuse(slot, "the number of a unit that passed", sn);
 }
 
+/* After a fault that was aimed at the first attempt the next one must pass. */
+static unsigned attempts_max(const struct sim_slot *slot)
+{
+    return slot->shift->options->aim ? 2 : ATTEMPTS_MAX + slot->lost;
+}
+
 static void unit(struct sim_slot *slot)
 {
     struct sim_shift *shift = slot->shift;
@@ -276,26 +280,25 @@ static void unit(struct sim_slot *slot)
     count_defect(slot);
     sim_cable_plug(slot);
     slot->fault.class_index = -1;
-    if (!store_ill(shift))
+    if (!sim_store_ill(shift))
         around_scan(slot);
     slot->lost = 0;
     slot->swapped = false;
-    for (slot->attempt = 1; slot->attempt <= ATTEMPTS_MAX + slot->lost && !done && shift->store;
-         slot->attempt++)
+    for (slot->attempt = 1; slot->attempt <= attempts_max(slot) && !done && shift->store; slot->attempt++)
         done = attempt(slot);
     bool hopeless = slot->own->defect && strcmp(slot->own->defect, "no-crc") != 0 &&
                     strcmp(slot->own->defect, "blank-flash") != 0 &&
                     strcmp(slot->own->defect, "half-flashed") != 0;
-    if (!done && !hopeless && !slot->swapped && !store_ill(shift))
-        sim_violation(shift, slot->unit, "a good board did not pass in %d attempts", ATTEMPTS_MAX);
-    if (done && slot->printed == 0 && !store_ill(shift))
+    if (!done && !hopeless && !slot->swapped && !sim_store_ill(shift))
+        sim_violation(shift, slot->unit, "a good board did not pass in %u attempts", attempts_max(slot));
+    if (done && slot->printed == 0 && !sim_store_ill(shift))
         press_missing(slot);
-    if (done && !store_ill(shift) && sim_chance(slot, "double-scan", 12))
+    if (done && !sim_store_ill(shift) && sim_chance(slot, "double-scan", 12))
         must_refuse(slot, "a second scan of a unit that passed", slot->own->sn);
     shift->count->units++;
     if (done && g_hash_table_size(shift->golden) == 0 && !sim_oracle_learn(slot))
         sim_violation(shift, slot->unit, "an undisturbed board left no firmware to compare with");
-    if (!store_ill(shift))
+    if (!sim_store_ill(shift))
         sim_oracle_store(shift, false);
     board_free(slot->own);
     board_free(slot->intruder);
@@ -308,47 +311,9 @@ static void work(struct sim_slot *slot)
     while (shift->next_unit < shift->last_unit && shift->store) {
         slot->unit = shift->next_unit++;
         unit(slot);
-        if (store_ill(shift))
+        if (sim_store_ill(shift))
             sim_slot_park(slot);
     }
-}
-
-/* The station starts again, and may die once more while it recovers. */
-static bool reopen(struct sim_shift *shift, unsigned tries)
-{
-    g_autoptr(GError) error = NULL;
-    uint64_t chance = sim_random(&shift->random);
-    bool again =
-        tries < 2 && chance % 3 == 0 &&
-        (shift->options->mask & ~shift->options->dropped & sim_class_bit(chance % 2 ? "kill" : "power-cut"));
-    store_disk_restart(shift->disk);
-    if (again)
-        store_disk_arm(shift->disk, chance % 2 ? DISK_KILL : DISK_POWER_CUT, 1 + chance / 4 % 20);
-    shift->store = store_open(shift->store_folder, "sim", &shift->house_tick, &error);
-    shift->count->restarts++;
-    if (store_disk_gone(shift->disk)) {
-        shift->count->crashes_in_recovery++;
-        store_close(g_steal_pointer(&shift->store));
-        return false;
-    }
-    store_disk_heal(shift->disk);
-    if (!shift->store)
-        sim_violation(shift, shift->next_unit - 1, "I11 the store does not open again: %s", error->message);
-    return true;
-}
-
-static void restart(struct sim_shift *shift)
-{
-    if (!shift->store || !store_ill(shift))
-        return;
-    store_close(g_steal_pointer(&shift->store));
-    bool up = false;
-    for (unsigned tries = 0; tries < RESTARTS_MAX && !up; tries++)
-        up = reopen(shift, tries);
-    shift->store_bad = false;
-    shift->disk_step = -1;
-    if (shift->store)
-        sim_oracle_store(shift, true);
 }
 
 static bool open_house(struct sim_shift *shift, GError **error)
@@ -357,7 +322,14 @@ static bool open_house(struct sim_shift *shift, GError **error)
     shift->config = config_open(station, error);
     shift->release = g_build_filename(shift->options->folder, "recipes", "release.yaml", NULL);
     shift->store_folder = shift->config ? config_path(shift->config, shift->config->store) : NULL;
-    shift->store = shift->config ? store_open(shift->store_folder, "sim", &shift->house_tick, error) : NULL;
+    if (!shift->config)
+        return false;
+    sim_disk_aim(shift);
+    shift->store = store_open(shift->store_folder, "sim", &shift->house_tick, error);
+    if (!shift->store && store_disk_gone(shift->disk)) {
+        g_clear_error(error);
+        sim_recover(shift);
+    }
     return shift->store != NULL;
 }
 
@@ -426,10 +398,12 @@ bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t un
     make_slots(shift);
     bool ok = open_house(shift, error);
     if (ok) {
-        sim_slots_run(shift, work, restart);
-        if (shift->store)
-            sim_oracle_store(shift, true);
+        sim_slots_run(shift, work, sim_recover);
+        sim_close_day(shift);
         count->simulated_us += shift->now_us;
+        count->operations += store_disk_operations(shift->disk);
+        for (unsigned i = 0; i < shift->slots_used; i++)
+            count->bytes += shift->slots[i].cable.bytes;
     }
     close_house(shift);
     g_free(shift);

@@ -31,7 +31,10 @@ struct store_disk {
     uint64_t random;
     bool armed, struck, gone;
     enum store_disk_fault fault;
-    uint64_t countdown;
+    uint64_t countdown, operations, watched; /* 0 = none watched */
+    bool watch_after;
+    store_disk_hook hook;
+    void *hook_context;
 };
 
 struct disk_handle {
@@ -108,9 +111,21 @@ static void lose_power(struct store_disk *disk)
     }
 }
 
+static void look(struct store_disk *disk, bool after)
+{
+    if (disk->watched != disk->operations || disk->watch_after != after || disk->watched == 0)
+        return;
+    disk->watched = 0;
+    disk->hook(disk->hook_context);
+}
+
 /* SQLITE_OK when the operation may go on. */
 static int strike(struct store_disk *disk, bool is_write, bool is_sync)
 {
+    if (!disk->gone) {
+        disk->operations++;
+        look(disk, false);
+    }
     if (disk->gone)
         return SQLITE_IOERR;
     if (!disk->armed)
@@ -206,6 +221,8 @@ static int disk_write(sqlite3_file *file, const void *from, int n, sqlite3_int64
     put(handle->on->content, offset, from, (size_t)n);
     const struct pending pending = {offset, (size_t)n, g_memdup2(from, (gsize)n)};
     g_array_append_val(handle->on->pending, pending);
+    if (!handle->temporary)
+        look(handle->disk, true);
     return SQLITE_OK;
 }
 
@@ -219,6 +236,8 @@ static int disk_truncate(sqlite3_file *file, sqlite3_int64 n)
         g_byte_array_set_size(handle->on->content, (guint)n);
     const struct pending pending = {-1, (size_t)n, NULL};
     g_array_append_val(handle->on->pending, pending);
+    if (!handle->temporary)
+        look(handle->disk, true);
     return SQLITE_OK;
 }
 
@@ -232,6 +251,8 @@ static int disk_sync(sqlite3_file *file, int flags)
     for (guint i = 0; i < handle->on->pending->len; i++)
         apply(handle->on, &g_array_index(handle->on->pending, struct pending, i));
     forget_pending(handle->on);
+    if (!handle->temporary)
+        look(handle->disk, true);
     return SQLITE_OK;
 }
 
@@ -376,6 +397,7 @@ static int disk_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
     forget_pending(file);
     g_byte_array_set_size(file->content, 0);
     g_byte_array_set_size(file->durable, 0);
+    look(disk, true);
     return SQLITE_OK;
 }
 
@@ -417,6 +439,8 @@ static int disk_time(sqlite3_vfs *vfs, sqlite3_int64 *julian_ms)
 struct store_disk *store_disk_new(uint64_t seed)
 {
     struct store_disk *disk = g_new0(struct store_disk, 1);
+    /* Counting memory costs two locks for each piece; refused, and no matter, when SQLite already runs. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     disk->real = sqlite3_vfs_find(NULL);
     disk->random = seed;
     disk->files = g_ptr_array_new_with_free_func(file_free);
@@ -473,4 +497,70 @@ void store_disk_restart(struct store_disk *disk)
 {
     store_disk_heal(disk);
     disk->gone = false;
+}
+
+uint64_t store_disk_operations(const struct store_disk *disk)
+{
+    return disk->operations;
+}
+
+void store_disk_watch(struct store_disk *disk, uint64_t n, bool after, store_disk_hook hook, void *context)
+{
+    disk->watched = n;
+    disk->watch_after = after;
+    disk->hook = hook;
+    disk->hook_context = context;
+}
+
+void store_disk_stop(struct store_disk *disk, bool power)
+{
+    disk->gone = true;
+    if (power)
+        lose_power(disk);
+}
+
+struct store_disk_image {
+    GPtrArray *files; /* struct disk_file* */
+};
+
+static struct disk_file *file_copy(const struct disk_file *from)
+{
+    struct disk_file *to = file_new(from->name);
+    to->exists = from->exists;
+    g_byte_array_append(to->content, from->content->data, from->content->len);
+    g_byte_array_append(to->durable, from->durable->data, from->durable->len);
+    for (guint i = 0; i < from->pending->len; i++) {
+        struct pending pending = g_array_index(from->pending, struct pending, i);
+        pending.bytes = g_memdup2(pending.bytes, pending.offset < 0 ? 0 : pending.n);
+        g_array_append_val(to->pending, pending);
+    }
+    return to;
+}
+
+static GPtrArray *files_copy(GPtrArray *from)
+{
+    GPtrArray *to = g_ptr_array_new_with_free_func(file_free);
+    for (guint i = 0; i < from->len; i++)
+        g_ptr_array_add(to, file_copy(g_ptr_array_index(from, i)));
+    return to;
+}
+
+struct store_disk_image *store_disk_save(const struct store_disk *disk)
+{
+    struct store_disk_image *image = g_new0(struct store_disk_image, 1);
+    image->files = files_copy(disk->files);
+    return image;
+}
+
+void store_disk_load(struct store_disk *disk, const struct store_disk_image *image)
+{
+    g_ptr_array_unref(disk->files);
+    disk->files = files_copy(image->files);
+}
+
+void store_disk_image_free(struct store_disk_image *image)
+{
+    if (image)
+        g_ptr_array_unref(image->files);
+    g_free(image);
 }

@@ -31,3 +31,18 @@ bool store_disk_struck(const struct store_disk *disk);
 bool store_disk_gone(const struct store_disk *disk);
 /* The machine starts again, with what was left on the disk. */
 void store_disk_restart(struct store_disk *disk);
+
+/* Operations so far: writes, syncs, truncations and removals. */
+uint64_t store_disk_operations(const struct store_disk *disk);
+/* Calls the hook once, at the n-th operation since the disk was made, 1 = the first: before it is done, or
+ * after. */
+typedef void (*store_disk_hook)(void *context);
+void store_disk_watch(struct store_disk *disk, uint64_t n, bool after, store_disk_hook hook, void *context);
+/* The process is gone, now; with the power also what was not synced, by chance. */
+void store_disk_stop(struct store_disk *disk, bool power);
+
+/* What lies on the disk, to start from it more than once. Both only while nothing is open on it. */
+struct store_disk_image;
+struct store_disk_image *store_disk_save(const struct store_disk *disk);
+void store_disk_load(struct store_disk *disk, const struct store_disk_image *image);
+void store_disk_image_free(struct store_disk_image *image);
