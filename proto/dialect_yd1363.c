@@ -300,8 +300,9 @@ static bool control(struct board *board, enum board_control what, int argument, 
                                   [CONTROL_CLEAR_PCB_BARCODE] = 7};
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const uint8_t info[] = {ops[what], (uint8_t)argument};
-    /* Reset, bootloader and sleep end the conversation, so a lost answer must not cause a second one. */
-    bool repeatable = what != CONTROL_RESET && what != CONTROL_ENTER_BOOTLOADER && what != CONTROL_SLEEP;
+    /* Bootloader and sleep end the conversation, so a lost answer must not cause a second one. A reset must
+     * have been heard: after a lost answer nobody knows whether the board started anew. */
+    bool repeatable = what != CONTROL_ENTER_BOOTLOADER && what != CONTROL_SLEEP;
     return transact(board,
                     &(struct exchange){"control", repeatable ? REPEATABLE : NEVER, info, sizeof info, 0},
                     reply, error);

@@ -65,12 +65,18 @@ struct loader *loader_open(const struct loader_kind *kind, struct wire *wire,
                            const struct loader_memory *memory, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void loader_close(struct loader *loader);
 
+/* Reads until two readings in a row agree (GARBLED when none of a few do): for bytes that come without a
+ * checksum of their own, where one flipped bit would be another board or a wrong image. */
+bool loader_read_agreed(struct loader *loader, uint32_t address, uint8_t *bytes, size_t n,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* What verify proved. */
 struct loader_proof {
     char method[16];      /* "device-crc" or "read-back" */
     char sha256[65];      /* of the bytes proved, regions in address order; equals image_sha256 */
     uint64_t bytes;       /* image bytes proved */
     uint64_t blank_bytes; /* bytes proved blank around them */
+    unsigned writings;    /* how often all of it was erased and written; 0 = it was there */
 };
 
 /* Pages the image touches are erased, image written, and proved. Refuses (TRUST kind) an image outside memory

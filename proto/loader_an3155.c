@@ -97,10 +97,12 @@ static bool send_phase(struct loader *loader, const void *bytes, size_t n, int64
     return expect_ack(loader, ms + line_ms(loader, n), what, error);
 }
 
+/* A byte too many of the last answer would shift every answer from here on. */
 static bool send_command(struct loader *loader, enum command command, GError **error)
 {
     const uint8_t bytes[] = {(uint8_t)command, (uint8_t)~command};
-    return send_phase(loader, bytes, sizeof bytes, COMMAND_MS, name_of(command), error);
+    return wire_discard(loader->wire, error) &&
+           send_phase(loader, bytes, sizeof bytes, COMMAND_MS, name_of(command), error);
 }
 
 /* A 32-bit word, most significant byte first, and the XOR of its bytes. */
@@ -268,8 +270,7 @@ static bool settle_write(struct loader *loader, const GError *failure, uint32_t 
                          size_t n, bool *done, GError **error)
 {
     uint8_t found[BLOCK];
-    memset(found, ~bytes[0], sizeof found);
-    if (!repair(loader, failure, error) || !read_block(loader, address, found, n, error))
+    if (!repair(loader, failure, error) || !loader_read_agreed(loader, address, found, n, error))
         return false;
     *done = memcmp(found, bytes, n) == 0;
     for (size_t i = 0; !*done && i < n; i++)
@@ -422,14 +423,30 @@ static bool read_unique_id(struct loader *loader, GError **error)
     if (loader->memory.unique_id_address == 0)
         return true;
     loader->identity.has_unique_id =
-        an3155_read(loader, loader->memory.unique_id_address, loader->identity.unique_id,
-                    sizeof loader->identity.unique_id, error);
+        loader_read_agreed(loader, loader->memory.unique_id_address, loader->identity.unique_id,
+                           sizeof loader->identity.unique_id, error);
     return loader->identity.has_unique_id;
+}
+
+/* Neither answer has a checksum: each must come the same twice. */
+static bool get_twice(struct loader *loader, GError **error)
+{
+    struct an3155 *an = loader->driver;
+    if (!get(loader, error) || !get_id(loader, error))
+        return false;
+    const struct an3155 before = *an;
+    const struct loader_identity identity = loader->identity;
+    if (!get(loader, error) || !get_id(loader, error))
+        return false;
+    return (before.count == an->count && memcmp(before.commands, an->commands, an->count) == 0 &&
+            identity.bootloader == loader->identity.bootloader &&
+            identity.mcu_id == loader->identity.mcu_id) ||
+           error_set(error, ERROR_GARBLED, "GET and GET ID answer differently each time");
 }
 
 static bool learn(struct loader *loader, GError **error)
 {
-    return get(loader, error) && get_id(loader, error) && needs(loader, READ_MEMORY, error) &&
+    return get_twice(loader, error) && needs(loader, READ_MEMORY, error) &&
            needs(loader, WRITE_MEMORY, error) && needs(loader, EXTENDED_ERASE, error) &&
            needs(loader, GO, error) && read_unique_id(loader, error);
 }

@@ -63,6 +63,17 @@ static bool spoil(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
     return true;
 }
 
+static void show_bytes(const struct sim_slot *slot, const char *way, const GByteArray *bytes)
+{
+    FILE *out = slot->shift->options->show;
+    if (!slot->traced || bytes->len == 0)
+        return;
+    fprintf(out, "%12.6f slot %s %s", (double)slot->shift->now_us / 1e6, slot->name, way);
+    for (guint i = 0; i < bytes->len; i++)
+        fprintf(out, " %02X", bytes->data[i]);
+    fputc('\n', out);
+}
+
 /* The cable that is pulled after so many bytes. */
 static void cut_here(struct sim_slot *slot, GByteArray *bytes)
 {
@@ -79,7 +90,7 @@ static void cut_here(struct sim_slot *slot, GByteArray *bytes)
 }
 
 /* A chunk of bytes either way meets the fault that is armed. */
-static void pass(struct sim_slot *slot, GByteArray *bytes)
+static void spoil_chunk(struct sim_slot *slot, GByteArray *bytes)
 {
     struct sim_fault *fault = &slot->fault;
     cut_here(slot, bytes);
@@ -101,6 +112,13 @@ static void pass(struct sim_slot *slot, GByteArray *bytes)
     uint64_t state = chance;
     if (!spoil(slot, bytes, sim_random(&state)))
         g_byte_array_set_size(bytes, 0);
+    show_bytes(slot, "spoiled:", bytes);
+}
+
+static void pass(struct sim_slot *slot, const char *way, GByteArray *bytes)
+{
+    show_bytes(slot, way, bytes);
+    spoil_chunk(slot, bytes);
 }
 
 static bool dead_line(const struct sim_slot *slot)
@@ -115,7 +133,7 @@ static void accept(void *context, const uint8_t *bytes, size_t n, int64_t now_us
     if (dead_line(slot))
         return;
     g_byte_array_append(chunk, bytes, (guint)n);
-    pass(slot, chunk);
+    pass(slot, "->", chunk);
     slot->cable.sent += chunk->len;
     if (chunk->len && !slot->cable.unplugged)
         vboard_accept(board_of(slot), chunk->data, chunk->len, now_us);
@@ -130,7 +148,7 @@ static void draw(struct sim_slot *slot, int64_t now_us)
         return;
     g_autoptr(GByteArray) chunk = g_byte_array_new();
     g_byte_array_append(chunk, bytes, (guint)n);
-    pass(slot, chunk);
+    pass(slot, "<-", chunk);
     if (!slot->cable.unplugged)
         g_byte_array_append(slot->cable.in, chunk->data, chunk->len);
     slot->cable.unplugged |= slot->cable.cut;

@@ -10,6 +10,8 @@ extern const struct step_kind step_flash;
 bool identify_check_loader(struct step_context *context, const struct loader_identity *identity,
                            GError **error);
 
+#define COMMAND_TRIES 2
+
 struct flash_progress {
     struct step_context *context;
 };
@@ -78,23 +80,45 @@ static struct loader *open_loader(struct step_context *context, GError **error)
     return loader_open(loader_kind_find(f->loader), context->wire, &memory, error);
 }
 
+static bool unheard(const GError *failure)
+{
+    return error_kind(failure) == ERROR_SILENT || error_kind(failure) == ERROR_GARBLED;
+}
+
+/* A lost answer to the command says nothing about where the board is: the bootloader is asked before the
+ * command is repeated. */
+static struct loader *enter_one_way(struct step_context *context, const struct profile_entry *entry,
+                                    GError **error)
+{
+    const int tries = entry->way == ENTRY_COMMAND ? COMMAND_TRIES : 1;
+    struct loader *loader = NULL;
+    bool again = true;
+    for (int i = 0; again; i++) {
+        g_autoptr(GError) failure = NULL;
+        if (!wire_set_line(context->wire, &context->plan->profile->line, error))
+            return NULL;
+        bool entered = enter_by(context, entry, &failure);
+        if (entered || (entry->way == ENTRY_COMMAND && unheard(failure))) {
+            g_clear_error(&failure);
+            loader = open_loader(context, &failure);
+        }
+        again = !loader && unheard(failure) && i + 1 < tries;
+        if (!loader && !again)
+            g_propagate_error(error, g_steal_pointer(&failure));
+    }
+    return loader;
+}
+
 static struct loader *enter(struct step_context *context, GError **error)
 {
     const struct profile_firmware *f = &context->plan->profile->firmware;
     g_autoptr(GError) last = NULL;
     for (guint i = 0; i < f->entries->len; i++) {
         g_clear_error(&last);
-        if (!wire_set_line(context->wire, &context->plan->profile->line, error))
-            return NULL;
-        if (!enter_by(context, g_ptr_array_index(f->entries, i), &last)) {
-            if (error_kind(last) == ERROR_REFUSED || error_kind(last) == ERROR_SILENT)
-                continue;
-            break;
-        }
-        struct loader *loader = open_loader(context, &last);
+        struct loader *loader = enter_one_way(context, g_ptr_array_index(f->entries, i), &last);
         if (loader)
             return loader;
-        if (error_kind(last) != ERROR_SILENT && error_kind(last) != ERROR_GARBLED)
+        if (!unheard(last) && error_kind(last) != ERROR_REFUSED)
             break;
     }
     if (!last)
@@ -107,7 +131,7 @@ static struct loader *enter(struct step_context *context, GError **error)
 static bool same_board_in_loader(struct step_context *context, struct loader *loader, GError **error)
 {
     uint8_t id[12];
-    if (!loader->kind->read(loader, loader->memory.unique_id_address, id, sizeof id, error))
+    if (!loader_read_agreed(loader, loader->memory.unique_id_address, id, sizeof id, error))
         return false;
     return step_bind_unique_id(context, id, error);
 }
@@ -142,9 +166,11 @@ static bool prove(struct step_context *context, struct loader *loader, GError **
                          wanted);
     if (!same_board_in_loader(context, loader, error))
         return false;
+    g_autofree char *again =
+        proof.writings > 1 ? g_strdup_printf(", written %u times", proof.writings) : g_strdup("");
     g_autofree char *text =
-        g_strdup_printf("sha256 %s by %s, %" G_GUINT64_FORMAT " bytes, %" G_GUINT64_FORMAT " blank",
-                        proof.sha256, proof.method, proof.bytes, proof.blank_bytes);
+        g_strdup_printf("sha256 %s by %s, %" G_GUINT64_FORMAT " bytes, %" G_GUINT64_FORMAT " blank%s",
+                        proof.sha256, proof.method, proof.bytes, proof.blank_bytes, again);
     return step_result(context, "verify", text, error);
 }
 
