@@ -155,6 +155,8 @@ static int report_sweep(const struct sim_options *options, const struct sim_swee
                " --sweep %s --units %u --case %" G_GINT64_FORMAT "\n",
                options->seed, sim_sweep_name(sweep->sweep), sweep->units, count->first_unit);
     }
+    if (count->poor)
+        printf("fewer than %d %% passed at the first attempt under light noise\n", QUIET_PERCENT);
     return count->violations || count->poor ? 1 : 0;
 }
 

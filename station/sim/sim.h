@@ -42,6 +42,8 @@ struct sim_aim {
     enum { SIM_AIM_DISK, SIM_AIM_BYTE, SIM_AIM_NOISE, SIM_AIM_BOARD } kind;
     uint64_t at;                /* operation of the disk, 1 = the first; or bytes that go through */
     bool after;                 /* the operation is done first */
+    bool fails, once;           /* operations from this one on, or one of them, fail as `failure` says */
+    int failure;                /* enum store_disk_fault */
     bool process, power, board; /* what goes: packline alone, or its machine with it; the board's supply */
     unsigned class_index;       /* of noise or of a defect */
     uint32_t ppm;               /* of noise */

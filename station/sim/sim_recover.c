@@ -14,7 +14,7 @@ static bool open_store(struct sim_shift *shift, const char *when)
 {
     g_autoptr(GError) error = NULL;
     shift->store = store_open(shift->store_folder, "sim", &shift->house_tick, &error);
-    if (!shift->store && !store_disk_gone(shift->disk))
+    if (!shift->store && !store_disk_gone(shift->disk) && !store_disk_struck(shift->disk))
         sim_violation(shift, shift->next_unit - 1, "I11 the store does not open %s: %s", when,
                       error->message);
     return shift->store != NULL;
@@ -29,6 +29,9 @@ static void strike(void *context)
     shift->count->aimed++;
     if (aim->board && board)
         vboard_power(board->board, false, shift->now_us);
+    if (aim->fails)
+        (aim->once ? store_disk_arm_once : store_disk_arm)(shift->disk, (enum store_disk_fault)aim->failure,
+                                                           1);
     if (aim->process || aim->power)
         store_disk_stop(shift->disk, aim->power);
 }
@@ -129,7 +132,7 @@ static void start_again(struct sim_shift *shift)
 
 void sim_recover(struct sim_shift *shift)
 {
-    if (store_disk_gone(shift->disk) || (shift->store && shift->store_bad))
+    if (sim_store_ill(shift))
         start_again(shift);
 }
 

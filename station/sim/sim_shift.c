@@ -326,7 +326,7 @@ static bool open_house(struct sim_shift *shift, GError **error)
         return false;
     sim_disk_aim(shift);
     shift->store = store_open(shift->store_folder, "sim", &shift->house_tick, error);
-    if (!shift->store && store_disk_gone(shift->disk)) {
+    if (!shift->store && (store_disk_gone(shift->disk) || store_disk_struck(shift->disk))) {
         g_clear_error(error);
         sim_recover(shift);
     }

@@ -29,7 +29,7 @@ struct store_disk {
     sqlite3_vfs *real;
     GPtrArray *files; /* struct disk_file* */
     uint64_t random;
-    bool armed, struck, gone;
+    bool armed, struck, once, gone;
     enum store_disk_fault fault;
     uint64_t countdown, operations, watched; /* 0 = none watched */
     bool watch_after;
@@ -128,7 +128,7 @@ static int strike(struct store_disk *disk, bool is_write, bool is_sync)
     }
     if (disk->gone)
         return SQLITE_IOERR;
-    if (!disk->armed)
+    if (!disk->armed || (disk->once && disk->struck))
         return SQLITE_OK;
     if (!disk->struck && disk->countdown > 1) {
         disk->countdown--;
@@ -473,9 +473,15 @@ void store_disk_free(struct store_disk *disk)
 void store_disk_arm(struct store_disk *disk, enum store_disk_fault fault, uint64_t n)
 {
     disk->armed = true;
-    disk->struck = false;
+    disk->struck = disk->once = false;
     disk->fault = fault;
     disk->countdown = n;
+}
+
+void store_disk_arm_once(struct store_disk *disk, enum store_disk_fault fault, uint64_t n)
+{
+    store_disk_arm(disk, fault, n);
+    disk->once = true;
 }
 
 void store_disk_heal(struct store_disk *disk)

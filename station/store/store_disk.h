@@ -23,6 +23,8 @@ void store_disk_free(struct store_disk *disk);
 /* The fault strikes at the n-th write, sync, truncation or removal from now on, 1 = the next. An error lasts
  * until store_disk_heal; after a kill or a power cut every call fails until store_disk_restart. */
 void store_disk_arm(struct store_disk *disk, enum store_disk_fault fault, uint64_t n);
+/* The same, but an error strikes a single operation. */
+void store_disk_arm_once(struct store_disk *disk, enum store_disk_fault fault, uint64_t n);
 /* Forgets an armed fault and ends errors. */
 void store_disk_heal(struct store_disk *disk);
 /* The armed fault has struck. */
