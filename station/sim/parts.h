@@ -78,6 +78,7 @@ struct sim_shift {
     struct sim_slot slots[SIM_SLOTS_MAX];
     ucontext_t scheduler;
     int64_t now_us, wall_minus_now;
+    unsigned clock_steps;   /* of the wall clock, which all slots share */
     uint64_t random;        /* of the scheduler */
     struct tick house_tick; /* does not yield: the store's */
     struct store_disk *disk;

@@ -197,7 +197,9 @@ void sim_fault_choose(struct sim_slot *slot)
         return;
     fault->class_index = index;
     bool noise = sim_class_is_noise((unsigned)index);
-    fault->after = (unsigned)(draw(slot, "after") % 3 ? draw(slot, "first") % 6 : draw(slot, "far") % 60);
+    /* Short steps have a chunk or two; in the long ones what comes late matters too. */
+    static const unsigned reach[] = {1, 6, 6, 60};
+    fault->after = (unsigned)(draw(slot, "first") % reach[draw(slot, "after") % G_N_ELEMENTS(reach)]);
     if (noise && draw(slot, "whole") % 4 == 0) {
         fault->ppm = draw(slot, "rate") % 2 ? 1000 : 10000;
         fault->armed = true;
@@ -226,6 +228,7 @@ static void jump_clock(struct sim_slot *slot)
 {
     static const int64_t jumps_s[] = {-315576000, -3600, -2, 2, 3600, 86400 * 365, 315576000};
     slot->shift->wall_minus_now += 1000000 * jumps_s[draw(slot, "jump") % G_N_ELEMENTS(jumps_s)];
+    slot->shift->clock_steps++;
     slot->fault.spent = true;
     sim_fault_hit(slot);
 }

@@ -138,8 +138,6 @@ void sim_recover(struct sim_shift *shift)
 
 void sim_close_day(struct sim_shift *shift)
 {
-    if (!shift->store)
-        return;
-    sim_oracle_store(shift, true);
-    start_again(shift);
+    if (shift->store)
+        start_again(shift);
 }
