@@ -225,18 +225,21 @@ static int run_simulation(const struct cli_input *input, const struct sim_option
 static int simulate(const struct cli_input *input)
 {
     GError *error = NULL;
-    int64_t seed, units, slots;
+    int64_t seed, units, slots, jobs;
     struct sim_options options = {.show_unit = -1};
     struct sim_sweep_options sweep;
     struct sim_count count = {.first_unit = -1};
     if (cli_has(input, "list"))
         return list_classes();
     if (!number(input, "seed", 1, INT64_MAX, &seed) || !number(input, "units", 100, UNITS_MAX, &units) ||
-        !number(input, "slots", 4, SIM_SLOTS_MAX, &slots) || units == 0 || slots == 0)
-        return cli_usage(input, "--seed and --units are numbers, --slots is 1 to %d", SIM_SLOTS_MAX);
+        !number(input, "slots", 4, SIM_SLOTS_MAX, &slots) || !number(input, "jobs", 1, SIM_JOBS_MAX, &jobs) ||
+        units == 0 || slots == 0)
+        return cli_usage(input, "--seed and --units are numbers, --slots is 1 to %d, --jobs at most %d",
+                         SIM_SLOTS_MAX, SIM_JOBS_MAX);
     options.seed = (uint64_t)seed;
     options.units = (unsigned)units;
     options.slots = (unsigned)slots;
+    options.jobs = (unsigned)jobs;
     if (!parse_replay(input, &options))
         return cli_usage(input, "--replay wants SEED:UNIT");
     if (!parse_sweep(input, &sweep))
@@ -260,6 +263,7 @@ static const struct cli_option simulate_options[] = {
     {"seed", 0, "N", false, "what everything follows from; default 1"},
     {"units", 'n', "N", false, "boards to bring to their end; default 100"},
     {"slots", 0, "N", false, "slots of the simulated station, 1 to 16; default 4"},
+    {"jobs", 'j', "N", false, "processes that share the boards; default 1; the trace is the same"},
     {"faults", 0, "PROFILE", false, "all (default), none, or classes with commas between"},
     {"family", 0, "NAME", false, "boards of this family; default all"},
     {"replay", 0, "SEED:UNIT", false, "show everything that happens to one unit, in its shift"},

@@ -136,6 +136,13 @@ void sim_close_day(struct sim_shift *shift);
 
 /* sim.c */
 bool sim_learn(const struct sim_options *options, struct sim_count *count, GError **error);
+bool sim_write_station(const struct sim_options *options, GError **error);
+/* One shift, of the units below `last`; digest over what happened in it. */
+bool sim_run_shift(const struct sim_options *options, int64_t number, int64_t last, struct sim_count *count,
+                   char digest[65], GError **error);
+
+/* sim_jobs.c */
+bool sim_run_jobs(const struct sim_options *options, struct sim_count *count, GError **error);
 
 /* sim_shift.c */
 bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t units, struct sim_count *count,

@@ -6,16 +6,16 @@
 
 static const char station_text[] = "schema: packline/station/1\n"
                                    "station: sim\n"
-                                   "store: store\n"
                                    "trust: trust\n"
                                    "secrets:\n"
                                    "  basen-admin: secrets/basen-admin\n"
-                                   "  basen-antitheft: secrets/basen-antitheft\n"
-                                   "slots:\n";
+                                   "  basen-antitheft: secrets/basen-antitheft\n";
 
-static bool write_station(const struct sim_options *options, GError **error)
+bool sim_write_station(const struct sim_options *options, GError **error)
 {
+    g_autofree char *name = g_strdup_printf("station-%u.yaml", options->worker);
     g_autoptr(GString) text = g_string_new(station_text);
+    g_string_append_printf(text, "store: store-%u\nslots:\n", options->worker);
     for (unsigned i = 1; i <= CLAMP(options->slots, 1, SIM_SLOTS_MAX); i++)
         g_string_append_printf(text,
                                "  - slot: S%u\n"
@@ -28,7 +28,7 @@ static bool write_station(const struct sim_options *options, GError **error)
                                "        due: 2099-12-31\n",
                                i, i, i);
     g_string_append(text, "printers:\n  - printer: simulated\n    link: file:printed\n    dpi: 203\n");
-    return kit_write(options->folder, "station.yaml", text->str, 0644, error);
+    return kit_write(options->folder, name, text->str, 0644, error);
 }
 
 /* One undisturbed unit shows which steps speak with the board and what a good board holds. */
@@ -42,7 +42,7 @@ bool sim_learn(const struct sim_options *options, struct sim_count *count, GErro
     g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
     first.golden = count->golden =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
-    if (!write_station(options, error) || !sim_shift_run(&quiet, 0, 1, &first, digest, error))
+    if (!sim_write_station(options, error) || !sim_shift_run(&quiet, 0, 1, &first, digest, error))
         return false;
     memcpy(count->traffic, first.traffic, sizeof count->traffic);
     memcpy(count->steps, first.steps, sizeof count->steps);
@@ -56,14 +56,29 @@ bool sim_learn(const struct sim_options *options, struct sim_count *count, GErro
     return true;
 }
 
+/* The trace of a run is the digest over those of its shifts, in their order, whoever ran them. */
+bool sim_run_shift(const struct sim_options *options, int64_t number, int64_t last, struct sim_count *count,
+                   char digest[65], GError **error)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    int64_t units = MIN(last - number * SIM_UNITS_A_SHIFT, SIM_UNITS_A_SHIFT);
+    bool ok = sim_shift_run(options, number, units, count, sum, error);
+    g_strlcpy(digest, g_checksum_get_string(sum), 65);
+    return ok;
+}
+
 static bool run_shifts(const struct sim_options *options, int64_t from, int64_t units,
                        struct sim_count *count, GError **error)
 {
-    g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autoptr(GChecksum) trace = g_checksum_new(G_CHECKSUM_SHA256);
     bool ok = sim_learn(options, count, error);
-    for (int64_t left = units; ok && left > 0; left -= SIM_UNITS_A_SHIFT)
-        ok = sim_shift_run(options, from++, MIN(left, SIM_UNITS_A_SHIFT), count, digest, error);
-    g_strlcpy(count->trace, g_checksum_get_string(digest), sizeof count->trace);
+    int64_t last = from * SIM_UNITS_A_SHIFT + units;
+    for (int64_t shift = from; ok && shift * SIM_UNITS_A_SHIFT < last; shift++) {
+        char digest[65];
+        ok = sim_run_shift(options, shift, last, count, digest, error);
+        g_checksum_update(trace, (const guchar *)digest, -1);
+    }
+    g_strlcpy(count->trace, g_checksum_get_string(trace), sizeof count->trace);
     return ok;
 }
 
@@ -78,7 +93,8 @@ void sim_count_clear(struct sim_count *count)
 
 bool sim_run(const struct sim_options *options, struct sim_count *count, GError **error)
 {
-    return run_shifts(options, 0, options->units, count, error);
+    return options->jobs > 1 ? sim_run_jobs(options, count, error)
+                             : run_shifts(options, 0, options->units, count, error);
 }
 
 /* The whole shift: a unit's fate hangs on its neighbours. */

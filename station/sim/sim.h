@@ -13,6 +13,7 @@
 
 #define SIM_UNITS_A_SHIFT 16
 #define SIM_SLOTS_MAX     16
+#define SIM_JOBS_MAX      64
 #define SIM_STEPS_MAX     24
 #define SIM_CLASSES_MAX   48
 
@@ -52,6 +53,8 @@ struct sim_aim {
 struct sim_options {
     uint64_t seed;
     unsigned units, slots;
+    unsigned jobs;             /* processes that share the shifts; 0 = one */
+    unsigned worker;           /* which of them this is; each has a store of its own */
     uint64_t mask;             /* classes to choose from, bit by index in sim_classes */
     uint64_t dropped;          /* of these, chosen and then left out: what else happens stays the same */
     const char *folder;        /* a station made by kit_make */
@@ -61,24 +64,26 @@ struct sim_options {
 };
 
 struct sim_count {
+    /* Sums, all of uint64_t up to `traffic`: the counts of several processes are added up. */
     uint64_t operations, bytes; /* of the disk and of the cables */
     uint64_t aimed;             /* faults set down in advance that struck */
     uint64_t first_passes;      /* boards that passed at the first attempt */
-    bool poor;                  /* a sweep found fewer of them than there must be */
     uint64_t units, runs, refused, verdicts[5], labels, restarts, crashes_in_recovery;
     uint64_t quiet_units,
-        quiet_passes; /* line noise of at most 1 % alone: first attempts, and those that passed */
+        quiet_passes; /* line noise of at most 1 % alone: first attempts, those that passed */
     uint64_t cells[SIM_CLASSES_MAX][SIM_STEPS_MAX]; /* fault × step, counted when it took effect */
     uint64_t struck[SIM_CLASSES_MAX];
+    uint64_t simulated_us, violations;
+
     bool traffic[SIM_STEPS_MAX]; /* the step speaks with the board */
     const char *steps[SIM_STEPS_MAX];
     unsigned step_count;
-    uint64_t violations;
-    int64_t first_unit;               /* of a violation; -1 = none */
-    char *first;                      /* what it was */
-    char trace[65];                   /* digest over everything that happened, in order */
-    int64_t simulated_us, longest_us; /* all shifts together; the longest attempt */
-    GHashTable *golden;               /* what an undisturbed board holds; made by the first run */
+    int64_t longest_us; /* the longest first attempt */
+    bool poor;          /* a sweep found fewer first passes than there must be */
+    int64_t first_unit; /* of a violation; -1 = none */
+    char *first;        /* what it was */
+    char trace[65];     /* digest over everything that happened, in order */
+    GHashTable *golden; /* what an undisturbed board holds; made by the first run */
 };
 void sim_count_clear(struct sim_count *count);
 

@@ -322,7 +322,8 @@ static void work(struct sim_slot *slot)
 
 static bool open_house(struct sim_shift *shift, GError **error)
 {
-    g_autofree char *station = g_build_filename(shift->options->folder, "station.yaml", NULL);
+    g_autofree char *station =
+        g_strdup_printf("%s/station-%u.yaml", shift->options->folder, shift->options->worker);
     shift->config = config_open(station, error);
     shift->release = g_build_filename(shift->options->folder, "recipes", "release.yaml", NULL);
     shift->store_folder = shift->config ? config_path(shift->config, shift->config->store) : NULL;
@@ -404,7 +405,7 @@ bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t un
     if (ok) {
         sim_slots_run(shift, work, sim_recover);
         sim_close_day(shift);
-        count->simulated_us += shift->now_us;
+        count->simulated_us += (uint64_t)shift->now_us;
         count->operations += store_disk_operations(shift->disk);
         for (unsigned i = 0; i < shift->slots_used; i++)
             count->bytes += shift->slots[i].cable.bytes;
