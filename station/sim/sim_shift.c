@@ -237,13 +237,13 @@ static bool attempt(struct sim_slot *slot)
     sim_oracle_attempt(slot, code);
     sim_fault_end(slot);
     slot->swapped |= slot->there != slot->own;
+    shift->store_bad |= code == 9 || (error && error_kind(error) == ERROR_STORAGE);
     bool quiet = slot->attempt == 1 && slot->fault.ppm && slot->fault.ppm <= 10000 && slot->fault.step < 0 &&
                  !slot->own->defect && shift->clock_steps == clock_steps;
     if (quiet && !sim_store_ill(shift)) {
         shift->count->quiet_units++;
         shift->count->quiet_passes += slot->shown_pass;
     }
-    shift->store_bad |= code == 9 || (error && error_kind(error) == ERROR_STORAGE);
     if (sim_store_ill(shift)) {
         slot->lost++;
         sim_slot_park(slot);

@@ -9,10 +9,10 @@ echo "$one"
 grep -q '^broken promises: 0$' <<<"$one"
 
 trace() {
-    "$BUILD/packline" simulate --seed 3 --units 20 --slots "$1" | grep '^trace'
+    "$BUILD/packline" simulate --seed 3 --units 20 --slots "$1" --jobs "$2" | grep '^trace'
 }
-[ "$(trace 4)" = "$(trace 4)" ] || { echo "the same seed gave another trace"; exit 1; }
-[ "$(trace 4)" != "$(trace 2)" ] || { echo "another shift gave the same trace"; exit 1; }
+[ "$(trace 4 1)" = "$(trace 4 2)" ] || { echo "the same seed gave another trace"; exit 1; }
+[ "$(trace 4 1)" != "$(trace 2 1)" ] || { echo "another shift gave the same trace"; exit 1; }
 
 played=$("$BUILD/packline" simulate --units 20 --slots 4 --replay 3:18)
 grep -q '"event":"run_begin"' <<<"$played"
