@@ -254,6 +254,8 @@ static uint8_t write_block(struct vboard *board, const uint8_t *info, unsigned n
         for (unsigned i = 0; i < 4; i++)
             if (block->bytes[i] && !bytes[i])
                 return NO_PERMISSION;
+    if (vb_defect(board, "busy"))
+        return FAILED;
     if (block->number == 0x01 && vb_defect(board, "ack-param-no-write"))
         return OK;
     if (block->number == 0x01 && vb_defect(board, "clamp-parameter") && get16(bytes) > 3600)

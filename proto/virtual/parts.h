@@ -51,6 +51,7 @@ struct vboard {
 
     struct vb_nvm nvm;  /* what survives power-off */
     struct vb_nvm live; /* what the application works on; only its blocks are used */
+    int64_t chatter_us; /* the next byte that nobody asked for */
     int64_t commit_us;  /* when live blocks become non-volatile; INT64_MAX = nothing pending */
     int64_t rtc_at_us;
     int64_t dirty_since_us, dirty_last_us; /* of the state file; INT64_MAX = clean */

@@ -8,6 +8,8 @@
 
 #define START_MS      200 /* reset until the application answers */
 #define BUTTON_BOOT_S 10  /* reset button held: the bootloader stays (manual 004, firmware recovery) */
+#define LATE_MS       700
+#define CHATTER_US    200 /* between two bytes */
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
@@ -28,6 +30,9 @@ static const struct vboard_defect defects[] = {
     {"uid-after-reset", "another unique id once the flashed application starts"},
     {"swapped-while-flashing", "another unique id once the first flash write came"},
     {"silent", "never answers"},
+    {"late", "every answer comes so many ms late, past every patience: late:700"},
+    {"chatter", "sends bytes without an end that nobody asked for"},
+    {"busy", "refuses every write of a parameter, for ever"},
     {"silent-after-flash", "the flashed application does not answer"},
     {"blank-flash", "comes without any application"},
     {"half-flashed", "comes with a torn application"},
@@ -226,14 +231,27 @@ void vb_send(struct vboard *board, const void *bytes, unsigned n, int64_t due_us
     struct vb_chunk *chunk = g_new0(struct vb_chunk, 1);
     if (vb_defect(board, "silent"))
         n = 0;
+    if (vb_defect(board, "late"))
+        due_us += 1000 * vb_defect_number(board, "late", LATE_MS);
     chunk->due_us = last ? MAX(due_us, last->due_us) : due_us;
     chunk->n = n;
     chunk->bytes = g_memdup2(bytes, n);
     g_queue_push_tail(board->out, chunk);
 }
 
+/* One byte at a time: what was missed while nobody listened is lost. */
+static void chatter(struct vboard *board, int64_t now_us)
+{
+    const uint8_t byte = (uint8_t)(now_us / CHATTER_US * 37);
+    if (!vb_defect(board, "chatter") || board->mode == VB_OFF || board->chatter_us > now_us)
+        return;
+    board->chatter_us = now_us + CHATTER_US;
+    vb_send(board, &byte, 1, now_us);
+}
+
 static void pass_time(struct vboard *board, int64_t now_us)
 {
+    chatter(board, now_us);
     if (board->commit_us <= now_us) {
         memcpy(board->nvm.blocks, board->live.blocks, sizeof board->nvm.blocks);
         board->commit_us = INT64_MAX;
@@ -302,6 +320,8 @@ int64_t vboard_next_us(struct vboard *board)
     int64_t next = chunk ? chunk->due_us : INT64_MAX;
     next = MIN(next, board->mode_at_us);
     next = MIN(next, board->commit_us);
+    if (vb_defect(board, "chatter") && board->mode != VB_OFF)
+        next = MIN(next, board->chatter_us);
     if (board->dirty_since_us != INT64_MAX && board->state_path)
         next = MIN(next, MIN(board->dirty_last_us + SAVE_IDLE_US, board->dirty_since_us + SAVE_MAX_US));
     return next;

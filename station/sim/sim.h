@@ -15,7 +15,7 @@
 #define SIM_SLOTS_MAX     16
 #define SIM_JOBS_MAX      64
 #define SIM_STEPS_MAX     24
-#define SIM_CLASSES_MAX   48
+#define SIM_CLASSES_MAX   63 /* bits of a mask */
 
 /* Where a class of fault strikes. */
 enum sim_where {

@@ -43,6 +43,9 @@ static const struct sim_class classes[] = {
     {"other-uid", "another unique id after the reset", SIM_BOARD, "uid-after-reset", false},
     {"swapped-flashing", "swapped while it is flashed", SIM_BOARD, "swapped-while-flashing", false},
     {"silent", "a board that never answers", SIM_BOARD, "silent", false},
+    {"late", "every answer comes after the station gave it up", SIM_BOARD, "late", false},
+    {"chatter", "bytes without an end that nobody asked for", SIM_BOARD, "chatter", false},
+    {"busy", "every write of a parameter is refused, for ever", SIM_BOARD, "busy", false},
     {"silent-flashed", "the flashed application does not answer", SIM_BOARD, "silent-after-flash", false},
     {"no-zero", "zero calibration without effect", SIM_BOARD, "no-zero", false},
     {"noisy-current", "a current reading that wanders", SIM_BOARD, "noisy-current", false},
@@ -59,6 +62,8 @@ static const struct sim_class classes[] = {
     {"printer-unsure", "the printer breaks off while it prints", SIM_PEOPLE, NULL, true},
     {NULL},
 };
+
+G_STATIC_ASSERT(G_N_ELEMENTS(classes) - 1 <= SIM_CLASSES_MAX);
 
 const struct sim_class *sim_classes(void)
 {
