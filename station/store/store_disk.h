@@ -34,6 +34,16 @@ bool store_disk_gone(const struct store_disk *disk);
 /* The machine starts again, with what was left on the disk. */
 void store_disk_restart(struct store_disk *disk);
 
+/* What a disk makes of a sync that it acknowledges. */
+enum store_disk_lie {
+    DISK_HONEST,
+    DISK_SYNCS_LATE, /* the log only before the database is written to: as with synchronous = NORMAL */
+    DISK_NEVER_SYNCS /* as with synchronous = OFF */
+};
+void store_disk_lie(struct store_disk *disk, enum store_disk_lie lie);
+/* The file system is mounted without leave to write. */
+void store_disk_read_only(struct store_disk *disk, bool read_only);
+
 /* Operations so far: writes, syncs, truncations and removals. */
 uint64_t store_disk_operations(const struct store_disk *disk);
 /* Calls the hook once, at the n-th operation since the disk was made, 1 = the first: before it is done, or
