@@ -60,6 +60,7 @@ static bool receive(struct board *board, const struct yd1363_frame *request, str
     struct yd1363_decoder decoder;
     const char *garbled = NULL;
     unsigned frames = 0;
+    size_t late = 0;
     yd1363_reset(&decoder);
     while (frames < FRAMES_MAX) {
         uint8_t bytes[64];
@@ -83,6 +84,11 @@ static bool receive(struct board *board, const struct yd1363_frame *request, str
             if (!echo)
                 return true;
         }
+        /* A wire gives what has arrived even after the deadline. That may be a whole answer, but a far side
+         * that never stops would be listened to for ever. */
+        late += tick_now(board->wire->tick) > MIN(deadline_us, board->wire->limit_us) ? got : 0;
+        if (late > YD1363_FRAME_MAX)
+            return error_set(error, ERROR_GARBLED, "the line is never quiet and brings no answer");
     }
     return error_set(error, ERROR_GARBLED, "%d frames and none of them an answer", FRAMES_MAX);
 }

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
+
 static const struct bind_choice evidences[] = {
     {"vendor-public", EVIDENCE_VENDOR_PUBLIC, "published by the vendor"},
     {"vendor-confidential", EVIDENCE_VENDOR_CONFIDENTIAL, "given by the vendor under contract"},
@@ -127,7 +129,8 @@ static const struct bind_field item_fields[] = {
      .offset = offsetof(struct profile_item, max_text),
      .doc = "Largest value."},
     F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
-    F(profile_item, length, BIND_INTEGER, .min = 1, .max = 64, .doc = "Bytes of a text or of bytes."),
+    F(profile_item, length, BIND_INTEGER, .min = 1, .max = PROFILE_LENGTH_MAX,
+      .doc = "Bytes of a text or of bytes."),
     F(profile_item, pad, BIND_CHOICE, .choices = pads, .preset = "nul", .doc = "What fills a short text."),
     F(profile_item, access, BIND_CHOICE, .choices = accesses, .preset = "service",
       .doc = "Who may write it."),
@@ -301,6 +304,10 @@ static void resolve_numbers(const struct check *c, struct profile_item *item)
         read_text(c, item, "step", item->step_text, &item->step);
     if (item->step <= 0) {
         wrong(c, item, "step", NULL, "a step is greater than zero");
+        item->step = 1;
+    }
+    if (item->step > VALUE_MAX >> (8 * item->width)) {
+        wrong(c, item, "step", NULL, "a step this large makes values that are too large to reckon with");
         item->step = 1;
     }
     item->has_range = item->min_text && item->max_text;

@@ -164,13 +164,15 @@ const struct profile_command *profile_command_find(const struct profile *profile
 /* The nearest key within two edits, or NULL. */
 const char *profile_item_suggest(const struct profile *profile, const char *key);
 
+#define PROFILE_LENGTH_MAX 64 /* bytes of a text or of bytes */
+
 /* A value of one item: integer in base units, or text. */
 struct item_value {
     const struct profile_item *item;
-    int64_t raw;    /* as on the wire */
-    int64_t value;  /* base units */
-    char text[128]; /* of text and bytes items (bytes as hex) */
-    bool absent;    /* a sentinel: unset text (all FF or blank), sensor code -40 °C */
+    int64_t raw;                           /* as on the wire */
+    int64_t value;                         /* base units */
+    char text[2 * PROFILE_LENGTH_MAX + 1]; /* of text and bytes items (bytes as hex) */
+    bool absent;                           /* a sentinel: unset text (all FF or blank), sensor code -40 °C */
 };
 
 /* From file or command-line text ("3.65 V", "true", "BASEN-1"): exact in raw steps, inside range and valid

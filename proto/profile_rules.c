@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+/* What a board answers is foreign: no product of it may overflow. */
+#define CELLS_MAX 1000
+#define CELL_MAX  (INT64_C(1) << 50)
+
 struct terms {
     profile_lookup lookup;
     void *context;
@@ -63,7 +67,14 @@ static char *pack(const struct terms *t)
     if (!fetch(t, t->rule->left, &left) || !fetch(t, t->rule->right, &right) ||
         !fetch(t, t->rule->cells, &count))
         return NULL;
-    int64_t cells = count.value, limit = right.value * cells;
+    int64_t cells = count.value;
+    if (cells < 0 || cells > CELLS_MAX || ABS(right.value) > CELL_MAX) {
+        g_autofree char *one = profile_value_format(&right);
+        return g_strdup_printf("%s (%s) is %" G_GINT64_FORMAT " and %s (%s) is %s: there is no such pack",
+                               title_of(&count), count.item->key, cells, title_of(&right), right.item->key,
+                               one);
+    }
+    int64_t limit = right.value * cells;
     int64_t slack = t->rule->tolerance
                         ? limit / 100000 * t->rule->tolerance + limit % 100000 * t->rule->tolerance / 100000
                         : INT64_MAX / 4;

@@ -4,17 +4,17 @@
 #include <string.h>
 #include <time.h>
 
-struct vb_app *vb_app_new(void)
+static struct vb_app *app_new(void)
 {
     return g_new0(struct vb_app, 1);
 }
 
-void vb_app_free(struct vb_app *app)
+static void app_free(struct vb_app *app)
 {
     g_free(app);
 }
 
-void vb_app_start(struct vboard *board, int64_t now_us)
+static void app_start(struct vboard *board, int64_t now_us)
 {
     char password[9];
     memcpy(password, board->app->password, sizeof password);
@@ -35,21 +35,13 @@ static const int16_t alarm_defaults[] = {3550, 2000, 3400, 2900, 2000, 2950, 568
                                          1000, 1000, 600,  4000, 650,  0,    4000};
 enum { FULL_AH = 2 * 51, REMAINING_AH = 2 * 52, LC_STYLE = 2 * 49 };
 
-static void add_block(struct vb_nvm *nvm, unsigned i, unsigned number, unsigned size)
-{
-    nvm->blocks[i].number = number;
-    nvm->blocks[i].size = size;
-    memset(nvm->blocks[i].bytes, 0, sizeof nvm->blocks[i].bytes);
-}
-
-void vb_basen_factory(struct vb_nvm *nvm)
+static void virgin(struct vb_nvm *nvm)
 {
     static const struct {
         unsigned number, size;
-    } layout[VB_BLOCKS] = {{0x01, 106}, {0x02, 46}, {0x03, 20}, {0x04, 26},
-                           {0x05, 8},   {0x06, 12}, {0x10, 113}};
-    for (unsigned i = 0; i < VB_BLOCKS; i++)
-        add_block(nvm, i, layout[i].number, layout[i].size);
+    } layout[] = {{0x01, 106}, {0x02, 46}, {0x03, 20}, {0x04, 26}, {0x05, 8}, {0x06, 12}, {0x10, 113}};
+    for (unsigned i = 0; i < G_N_ELEMENTS(layout); i++)
+        vb_block_add(nvm, i, layout[i].number, layout[i].size);
     for (unsigned i = 0; i < 53; i++)
         put16(nvm->blocks[0].bytes + 2 * i, protect_defaults[i]);
     for (unsigned i = 0; i < 23; i++)
@@ -66,6 +58,29 @@ void vb_basen_factory(struct vb_nvm *nvm)
     put16(nvm->blocks[4].bytes + 4, 48);
     put16(nvm->blocks[5].bytes + 2, GAIN_ONE);
     memset(nvm->blocks[6].bytes, 0xff, 113);
+}
+
+static void factory(struct vboard *board)
+{
+    virgin(&board->nvm);
+    struct vb_block *identity = vb_block(&board->nvm, 0x10);
+    if (vb_defect(board, "foreign-sn"))
+        memcpy(identity->bytes, "OTHER-SN-1                    ", 30);
+    if (vb_defect(board, "same-sn")) {
+        g_autofree char *sn =
+            g_strdup_printf("BSN%08u%19s", (unsigned)vb_defect_number(board, "same-sn", 1), "");
+        memcpy(identity->bytes, sn, 30);
+    }
+}
+
+static void correction(const struct vboard *board, struct vb_correction *correction)
+{
+    const uint8_t *p = vb_block((struct vb_nvm *)&board->live, 0x06)->bytes;
+    correction->zero_ma = (int16_t)get16(p) * 10;
+    correction->gain_num = (int64_t)get16(p + 2);
+    correction->gain_den = GAIN_ONE;
+    for (unsigned i = 0; i < VB_SENSORS; i++)
+        correction->heat_mdeg[i] = (int8_t)p[4 + i] * 100;
 }
 
 static int64_t board_time_us(const struct vboard *board, int64_t now_us)
@@ -289,9 +304,9 @@ static uint8_t control(struct vboard *board, const uint8_t *info, unsigned n, in
     case 4: {
         if (!admin)
             return NO_PERMISSION;
-        g_autofree struct vb_nvm *virgin = g_new0(struct vb_nvm, 1);
-        vb_basen_factory(virgin);
-        memcpy(board->live.blocks, virgin->blocks, 5 * sizeof virgin->blocks[0]);
+        g_autofree struct vb_nvm *fresh = g_new0(struct vb_nvm, 1);
+        virgin(fresh);
+        memcpy(board->live.blocks, fresh->blocks, 5 * sizeof fresh->blocks[0]);
         board->commit_us = now_us + vb_ms(board, COMMIT_MS);
         return OK;
     }
@@ -515,7 +530,7 @@ static void frame(struct vboard *board, int64_t now_us)
     reply(board, rtn, now_us);
 }
 
-void vb_app_byte(struct vboard *board, uint8_t byte, int64_t now_us)
+static void app_byte(struct vboard *board, uint8_t byte, int64_t now_us)
 {
     struct vb_app *app = board->app;
     if (byte == '~') {
@@ -531,7 +546,7 @@ void vb_app_byte(struct vboard *board, uint8_t byte, int64_t now_us)
     }
 }
 
-void vb_app_tick(struct vboard *board, int64_t now_us)
+static void app_tick(struct vboard *board, int64_t now_us)
 {
     uint8_t *theft = vb_block(&board->live, 0x05)->bytes;
     int64_t hours = get16(theft + 4) ? get16(theft + 4) : SILENCE_H;
@@ -540,3 +555,14 @@ void vb_app_tick(struct vboard *board, int64_t now_us)
         board->commit_us = now_us + vb_ms(board, COMMIT_MS);
     }
 }
+
+const struct vb_family vb_family_basen = {.name = "basen",
+                                          .factory = factory,
+                                          .app_new = app_new,
+                                          .app_free = app_free,
+                                          .app_start = app_start,
+                                          .app_byte = app_byte,
+                                          .app_tick = app_tick,
+                                          .correction = correction,
+                                          .cells = 16,
+                                          .parameters = 0x01};

@@ -25,6 +25,8 @@ enum rtn {
     NO_PERMISSION = 0xe4
 };
 
+extern const struct vb_family vb_family_basen;
+
 struct vb_app {
     char text[2 * INFO_MAX + 32];
     unsigned n;

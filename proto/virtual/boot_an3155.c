@@ -81,11 +81,12 @@ static void busy(struct vboard *board, int64_t now_us, int64_t us)
 static const uint8_t *memory_at(const struct vboard *board, uint32_t address, unsigned n)
 {
     static const uint8_t flash_size[2] = {128, 0}; /* KiB, at 1FFF7A22H */
-    if (address >= VB_FLASH_ADDRESS && (uint64_t)address + n <= VB_FLASH_ADDRESS + VB_FLASH_SIZE)
+    const uint64_t end = (uint64_t)address + n;
+    if (address >= VB_FLASH_ADDRESS && end <= VB_FLASH_ADDRESS + VB_FLASH_SIZE)
         return board->nvm.flash + (address - VB_FLASH_ADDRESS);
-    if (address >= VB_UID_ADDRESS && address + n <= VB_UID_ADDRESS + 12)
+    if (address >= VB_UID_ADDRESS && end <= VB_UID_ADDRESS + 12)
         return board->nvm.unique_id + (address - VB_UID_ADDRESS);
-    if (address >= 0x1FFF7A22u && address + n <= 0x1FFF7A24u)
+    if (address >= 0x1FFF7A22u && end <= 0x1FFF7A24u)
         return flash_size + (address - 0x1FFF7A22u);
     return NULL;
 }

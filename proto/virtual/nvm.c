@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "packline virtual board basen 1\n"
+#define MAGIC "packline virtual board %s 2\n"
 
 struct image {
-    char magic[32];
+    char magic[64];
     struct vb_nvm nvm;
     char sum[72];
 };
@@ -29,13 +29,15 @@ bool vb_nvm_load(struct vboard *board, GError **error)
     g_autofree char *bytes = NULL;
     gsize n = 0;
     char sum[72];
+    g_autofree char *magic = g_strdup_printf(MAGIC, board->family->name);
     if (!board->state_path || !g_file_test(board->state_path, G_FILE_TEST_EXISTS))
         return true;
     if (!g_file_get_contents(board->state_path, &bytes, &n, error))
         return false;
     const struct image *image = (const struct image *)(const void *)bytes;
-    if (n != sizeof *image || strcmp(image->magic, MAGIC) != 0)
-        return error_set(error, ERROR_AUTHOR, "%s: not a state file of a basen board", board->state_path);
+    if (n != sizeof *image || strcmp(image->magic, magic) != 0)
+        return error_set(error, ERROR_AUTHOR, "%s: not a state file of a board of family %s",
+                         board->state_path, board->family->name);
     sum_of(image, sum);
     if (memcmp(sum, image->sum, sizeof sum) != 0)
         return error_set(error, ERROR_AUTHOR, "%s: damaged; remove it for a new board", board->state_path);
@@ -52,7 +54,7 @@ bool vb_nvm_save(struct vboard *board, int64_t now_us)
     g_autofree char *temporary = g_strconcat(board->state_path, ".new", NULL);
     board->nvm.rtc_us += now_us - board->rtc_at_us;
     board->rtc_at_us = now_us;
-    g_strlcpy(image->magic, MAGIC, sizeof image->magic);
+    g_snprintf(image->magic, sizeof image->magic, MAGIC, board->family->name);
     image->nvm = board->nvm;
     sum_of(image, image->sum);
     FILE *file = fopen(temporary, "we");

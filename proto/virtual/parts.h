@@ -8,13 +8,13 @@
 #define VB_PAGE          2048u
 #define VB_UID_ADDRESS   0x1FFF7A10u
 #define VB_SENSORS       6 /* four cell sensors, MOS, ambient */
-#define VB_BLOCKS        7
-#define VB_BLOCK_MAX     128
+#define VB_BLOCKS        16
+#define VB_BLOCK_MAX     512
 #define VB_HISTORY       40
 
 enum vb_mode { VB_OFF, VB_STARTING, VB_APPLICATION, VB_BOOTLOADER, VB_ASLEEP, VB_IN_RESET };
 
-/* A run of non-volatile bytes, as docs/families/basen.md numbers them. */
+/* A run of non-volatile bytes, as the page of its family under docs/families/ numbers them. */
 struct vb_block {
     unsigned number, size;
     uint8_t bytes[VB_BLOCK_MAX];
@@ -35,7 +35,32 @@ struct vb_chunk {
     uint8_t *bytes;
 };
 
+/* What calibration made of the sensors; truth = (raw - zero) * gain. */
+struct vb_correction {
+    int64_t zero_ma;
+    int64_t gain_num, gain_den;
+    int64_t heat_mdeg[VB_SENSORS]; /* added */
+};
+
+/* A family of boards: what its application says. One row of the table in vboard.c, one file of its own. */
+struct vb_family {
+    const char *name;
+    /* Blocks of a virgin board, with the defects that are in them. */
+    void (*factory)(struct vboard *board);
+    /* The application's own state; a reset of the board calls start, never new. */
+    struct vb_app *(*app_new)(void);
+    void (*app_free)(struct vb_app *app);
+    void (*app_start)(struct vboard *board, int64_t now_us);
+    void (*app_byte)(struct vboard *board, uint8_t byte, int64_t now_us);
+    void (*app_tick)(struct vboard *board, int64_t now_us); /* NULL: does nothing by itself */
+    int64_t (*app_next_us)(const struct vboard *board);     /* NULL: never; when tick must come */
+    void (*correction)(const struct vboard *board, struct vb_correction *correction);
+    unsigned cells;      /* in series */
+    unsigned parameters; /* number of the block that the defect lose-parameter resets */
+};
+
 struct vboard {
+    const struct vb_family *family;
     bool fast;
     unsigned address;
     char *state_path;
@@ -87,12 +112,8 @@ void vb_boot_free(struct vb_boot *boot);
 void vb_boot_reset(struct vb_boot *boot);
 void vb_boot_byte(struct vboard *board, uint8_t byte, int64_t now_us);
 
-struct vb_app *vb_app_new(void);
-void vb_app_free(struct vb_app *app);
-void vb_app_start(struct vboard *board, int64_t now_us);
-void vb_app_byte(struct vboard *board, uint8_t byte, int64_t now_us);
-void vb_app_tick(struct vboard *board, int64_t now_us);
-void vb_basen_factory(struct vb_nvm *nvm); /* blocks of a virgin board */
+/* Makes block number i of the non-volatile memory, all zero. */
+void vb_block_add(struct vb_nvm *nvm, unsigned i, unsigned number, unsigned size);
 
 /* Physics. */
 int64_t vb_current_ma(struct vboard *board, bool noisy);     /* as the application reads it */

@@ -17,16 +17,11 @@ static int64_t unit_error(const struct vboard *board, unsigned n, int64_t span)
     return (int64_t)(vb_random(&state) % (uint64_t)(2 * span + 1)) - span;
 }
 
-static int16_t zero_offset(const struct vboard *board)
+static struct vb_correction correction(const struct vboard *board)
 {
-    const uint8_t *p = vb_block((struct vb_nvm *)&board->live, 0x06)->bytes;
-    return (int16_t)(p[0] << 8 | p[1]);
-}
-
-static uint16_t gain(const struct vboard *board)
-{
-    const uint8_t *p = vb_block((struct vb_nvm *)&board->live, 0x06)->bytes;
-    return (uint16_t)(p[2] << 8 | p[3]);
+    struct vb_correction correction = {.gain_num = 1, .gain_den = 1};
+    board->family->correction(board, &correction);
+    return correction;
 }
 
 int64_t vb_true_ma(const struct vboard *board)
@@ -47,7 +42,8 @@ int64_t vb_current_raw_ma(struct vboard *board, bool noisy)
 
 int64_t vb_current_ma(struct vboard *board, bool noisy)
 {
-    return (vb_current_raw_ma(board, noisy) - zero_offset(board) * 10) * gain(board) / 32768;
+    const struct vb_correction c = correction(board);
+    return (vb_current_raw_ma(board, noisy) - c.zero_ma) * c.gain_num / c.gain_den;
 }
 
 int64_t vb_cell_mv(const struct vboard *board, unsigned cell)
@@ -58,9 +54,9 @@ int64_t vb_cell_mv(const struct vboard *board, unsigned cell)
 int64_t vboard_bench_cells_mv(struct vboard *board)
 {
     int64_t sum = 0;
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < board->family->cells; i++)
         sum += vb_cell_mv(board, i);
-    return sum / 16;
+    return sum / board->family->cells;
 }
 
 int64_t vb_temperature_raw_mdeg(struct vboard *board, unsigned sensor)
@@ -70,6 +66,5 @@ int64_t vb_temperature_raw_mdeg(struct vboard *board, unsigned sensor)
 
 int64_t vb_temperature_mdeg(struct vboard *board, unsigned sensor)
 {
-    const uint8_t *p = vb_block(&board->live, 0x06)->bytes;
-    return vb_temperature_raw_mdeg(board, sensor) + (int8_t)p[4 + sensor] * 100;
+    return vb_temperature_raw_mdeg(board, sensor) + correction(board).heat_mdeg[sensor];
 }

@@ -13,7 +13,11 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-static const char *const families[] = {"basen", NULL};
+extern const struct vb_family vb_family_basen;
+
+/* The visible table, and its names. */
+static const struct vb_family *const families[] = {&vb_family_basen};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -53,7 +57,18 @@ const struct vboard_defect *vboard_defects(void)
 
 const char *const *vboard_families(void)
 {
-    return families;
+    return family_names;
+}
+
+static bool find_family(struct vboard *board, const char *name, GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(families); i++)
+        if (strcmp(families[i]->name, name) == 0) {
+            board->family = families[i];
+            return true;
+        }
+    g_autofree char *all = g_strjoinv(", ", (char **)vboard_families());
+    return error_set(error, ERROR_USAGE, "no virtual board of family '%s'; there is %s", name, all);
 }
 
 int64_t vb_ms(const struct vboard *board, int64_t ms)
@@ -106,15 +121,14 @@ static void make_virgin(struct vboard *board, const struct vboard_options *optio
         vb_flash_factory(board);
     if (vb_defect(board, "half-flashed"))
         memset(board->nvm.flash + VB_PAGE, 0xff, VB_PAGE);
-    vb_basen_factory(&board->nvm);
-    struct vb_block *identity = vb_block(&board->nvm, 0x10);
-    if (vb_defect(board, "foreign-sn"))
-        memcpy(identity->bytes, "OTHER-SN-1                    ", 30);
-    if (vb_defect(board, "same-sn")) {
-        g_autofree char *sn =
-            g_strdup_printf("BSN%08u%19s", (unsigned)vb_defect_number(board, "same-sn", 1), "");
-        memcpy(identity->bytes, sn, 30);
-    }
+    board->family->factory(board);
+}
+
+void vb_block_add(struct vb_nvm *nvm, unsigned i, unsigned number, unsigned size)
+{
+    nvm->blocks[i].number = number;
+    nvm->blocks[i].size = size;
+    memset(nvm->blocks[i].bytes, 0, sizeof nvm->blocks[i].bytes);
 }
 
 struct vb_block *vb_block(struct vb_nvm *nvm, unsigned number)
@@ -125,16 +139,22 @@ struct vb_block *vb_block(struct vb_nvm *nvm, unsigned number)
     return NULL;
 }
 
+static void lose_parameters(struct vboard *board)
+{
+    g_autofree struct vb_nvm *kept = g_memdup2(&board->nvm, sizeof board->nvm);
+    board->family->factory(board);
+    const struct vb_block virgin = *vb_block(&board->nvm, board->family->parameters);
+    board->nvm = *kept;
+    *vb_block(&board->nvm, board->family->parameters) = virgin;
+}
+
 static void start(struct vboard *board, int64_t now_us)
 {
     char version[17], product[17];
     board->commit_us = INT64_MAX;
     vb_boot_reset(board->boot);
-    if (vb_defect(board, "lose-parameter")) {
-        g_autofree struct vb_nvm *virgin = g_new0(struct vb_nvm, 1);
-        vb_basen_factory(virgin);
-        *vb_block(&board->nvm, 0x01) = *vb_block(virgin, 0x01);
-    }
+    if (vb_defect(board, "lose-parameter"))
+        lose_parameters(board);
     memcpy(board->live.blocks, board->nvm.blocks, sizeof board->live.blocks);
     if (!vb_flash_intact(board, version, product)) {
         board->mode = VB_BOOTLOADER;
@@ -180,13 +200,12 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
     board->defects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     board->out = g_queue_new();
     board->boot = vb_boot_new();
-    board->app = vb_app_new();
     board->bench_mdeg = 25000;
     board->rtc_at_us = now_us;
     board->mode_at_us = board->commit_us = board->dirty_since_us = board->dirty_last_us = INT64_MAX;
-    bool ok =
-        strcmp(options->family, "basen") == 0 ||
-        error_set(error, ERROR_USAGE, "no virtual board of family '%s'; there is basen", options->family);
+    bool ok = find_family(board, options->family, error);
+    if (ok)
+        board->app = board->family->app_new();
     for (unsigned i = 0; ok && options->defects && options->defects[i]; i++)
         ok = take_defect(board, options->defects[i], error);
     if (ok)
@@ -212,7 +231,8 @@ void vboard_free(struct vboard *board)
     if (board->state_path)
         vb_nvm_save(board, board->rtc_at_us);
     vb_boot_free(board->boot);
-    vb_app_free(board->app);
+    if (board->app)
+        board->family->app_free(board->app);
     g_queue_free_full(board->out, chunk_free);
     g_hash_table_unref(board->defects);
     g_free(board->state_path);
@@ -264,15 +284,15 @@ static void pass_time(struct vboard *board, int64_t now_us)
         } else {
             board->mode = board->mode_next;
             if (board->mode == VB_APPLICATION)
-                vb_app_start(board, now_us);
+                board->family->app_start(board, now_us);
             if (board->mode == VB_BOOTLOADER)
                 vb_boot_reset(board->boot);
         }
     }
     if (board->mode == VB_ASLEEP && vb_true_ma(board) > 1000)
         start(board, now_us);
-    if (board->mode == VB_APPLICATION)
-        vb_app_tick(board, now_us);
+    if (board->mode == VB_APPLICATION && board->family->app_tick)
+        board->family->app_tick(board, now_us);
     if (board->dirty_since_us != INT64_MAX &&
         (now_us - board->dirty_last_us >= SAVE_IDLE_US || now_us - board->dirty_since_us >= SAVE_MAX_US))
         vb_nvm_save(board, now_us);
@@ -291,7 +311,7 @@ void vboard_accept(struct vboard *board, const uint8_t *bytes, size_t n, int64_t
         if (board->unplugged)
             continue;
         if (board->mode == VB_APPLICATION)
-            vb_app_byte(board, bytes[i], now_us);
+            board->family->app_byte(board, bytes[i], now_us);
         else if (board->mode == VB_BOOTLOADER)
             vb_boot_byte(board, bytes[i], now_us);
     }
@@ -319,6 +339,8 @@ int64_t vboard_next_us(struct vboard *board)
     const struct vb_chunk *chunk = g_queue_peek_head(board->out);
     int64_t next = chunk ? chunk->due_us : INT64_MAX;
     next = MIN(next, board->mode_at_us);
+    if (board->mode == VB_APPLICATION && board->family->app_next_us)
+        next = MIN(next, board->family->app_next_us(board));
     next = MIN(next, board->commit_us);
     if (vb_defect(board, "chatter") && board->mode != VB_OFF)
         next = MIN(next, board->chatter_us);

@@ -5,43 +5,55 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define BYTE_US   1000
+#define BABBLE    64
+#define BABBLE_US TICK_S(3600) /* of a far side that never stops; longer than any wait may last */
+
 static void next_piece(void *context, const uint8_t *bytes, size_t n, int64_t now_us)
 {
     struct fuzz_answers *a = context;
-    (void)bytes, (void)n, (void)now_us;
+    (void)now_us;
     if (a->at >= a->size)
         return;
     size_t length = a->data[a->at++];
-    if (a->left == 0)
-        a->from = a->at;
-    a->left += MIN(length, a->size - a->at);
-    a->at += MIN(length, a->size - a->at);
+    length = MIN(length, a->size - a->at);
+    if (a->shape)
+        a->shape(a->out, a->data + a->at, length, bytes, n);
+    else
+        g_byte_array_append(a->out, a->data + a->at, (guint)length);
+    a->at += length;
 }
 
 static size_t produce(void *context, uint8_t *bytes, size_t max, int64_t now_us)
 {
     struct fuzz_answers *a = context;
-    size_t n = MIN(max, a->left);
+    size_t n = MIN(max, a->out->len - a->from);
     (void)now_us;
-    if (n)
-        memcpy(bytes, a->data + a->from, n);
+    if (n > 0)
+        memcpy(bytes, a->out->data + a->from, n);
     a->from += n;
-    a->left -= n;
+    if (n == 0 && a->babble && a->at >= a->size && a->size > 0) {
+        n = MIN(max, BABBLE);
+        memset(bytes, a->data[a->size - 1], n);
+        g_assert_cmpint(a->clock.now - a->began_us, <, BABBLE_US);
+    }
+    a->clock.now += (int64_t)n * BYTE_US;
     return n;
 }
 
 static int64_t next_us(void *context)
 {
     (void)context;
-    return INT64_MAX;
+    return TICK_NEVER;
 }
 
 void fuzz_answers_open(struct fuzz_answers *answers, const uint8_t *data, size_t size, const char *line)
 {
     const struct wire_far_side side = {answers, next_piece, produce, next_us, NULL, NULL};
     struct wire_options options = {0};
-    *answers = (struct fuzz_answers){.data = data, .size = size};
+    *answers = (struct fuzz_answers){.data = data, .size = size, .out = g_byte_array_new()};
     tick_virtual_init(&answers->clock, INT64_C(1795000000000000));
+    answers->began_us = tick_now(&answers->clock.tick);
     options.tick = &answers->clock.tick;
     if (!wire_line_parse(line, &options.line, NULL))
         abort();
@@ -51,6 +63,18 @@ void fuzz_answers_open(struct fuzz_answers *answers, const uint8_t *data, size_t
 void fuzz_answers_close(struct fuzz_answers *answers)
 {
     wire_close(answers->wire);
+    g_byte_array_unref(answers->out);
+}
+
+const uint8_t *fuzz_part(const uint8_t **data, size_t *size, size_t *n)
+{
+    static const char mark[] = "\n----\n";
+    const uint8_t *from = *data, *end = *size ? memmem(*data, *size, mark, sizeof mark - 1) : NULL;
+    *n = end ? (size_t)(end - from) : *size;
+    size_t skip = *n + (end ? sizeof mark - 1 : 0);
+    *data += skip;
+    *size -= skip;
+    return from;
 }
 
 static char folder[64];

@@ -10,16 +10,27 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A far side that answers whatever is sent with the next piece of the input: a length byte, then so many
- * bytes. When the input is used up it is silent. */
+ * bytes. A byte takes a millisecond. When the input is used up it is silent, or repeats itself without an
+ * end. */
 struct fuzz_answers {
     const uint8_t *data;
-    size_t size, at;   /* of the input */
-    size_t from, left; /* of the piece that is on its way */
+    size_t size, at; /* of the input */
+    bool babble;
+    /* Makes an answer to the request from a piece, such as a frame with the right checksum; NULL = as it is.
+     */
+    void (*shape)(GByteArray *out, const uint8_t *piece, size_t n, const uint8_t *request, size_t request_n);
+    GByteArray *out;
+    size_t from; /* of out, what has not arrived yet */
     struct tick_virtual clock;
+    int64_t began_us;
     struct wire *wire;
 };
 void fuzz_answers_open(struct fuzz_answers *answers, const uint8_t *data, size_t size, const char *line);
+/* Closes the wire too, unless somebody else did and set it to NULL. */
 void fuzz_answers_close(struct fuzz_answers *answers);
+
+/* The part before the next line "----", which is taken off the input; the last part is all that is left. */
+const uint8_t *fuzz_part(const uint8_t **data, size_t *size, size_t *n);
 
 /* A folder of this process in memory, made once. */
 const char *fuzz_folder(void);

@@ -6,6 +6,28 @@
 
 #define SECONDS_MAX 3600
 
+/* Answers most of the way as a bootloader does, so that the input decides only what is special. */
+static void acknowledge(GByteArray *out, const uint8_t *piece, size_t n, const uint8_t *request,
+                        size_t request_n)
+{
+    static const uint8_t ack = 0x79, get[] = {11,   0x31, 0x00, 0x01, 0x02, 0x11, 0x21,
+                                              0x31, 0x44, 0x63, 0x73, 0x82, 0xa1, 0x79};
+    if (n == 0 && request_n == 2 && request[0] == 0) {
+        g_byte_array_append(out, &ack, 1);
+        g_byte_array_append(out, get, sizeof get);
+    } else if (n == 0 && request_n == 2 && request[0] == 2) {
+        g_byte_array_append(out, (const uint8_t *)"\x79\x01\x04\x13\x79", 5);
+    } else {
+        if (n == 0 || piece[0] != 0x1f)
+            g_byte_array_append(out, &ack, 1);
+        g_byte_array_append(out, piece, (guint)n);
+        if (request_n == 2 && request[0] <= 0x7f && request[0] >= 4 &&
+            n == 1) /* a READ of request[0]+1 bytes */
+            for (unsigned i = 0; i <= request[0]; i++)
+                g_byte_array_append(out, piece, 1);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct loader_memory memory = {.address = 0x08000000,
@@ -22,7 +44,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_answers answers;
     g_autoptr(GError) error = NULL;
     memset(bytes, 0x5A, sizeof bytes);
-    fuzz_answers_open(&answers, data, size, "115200-8E1");
+    if (size < 2)
+        return 0;
+    fuzz_answers_open(&answers, data + 1, size - 1, "115200-8E1");
+    answers.babble = data[0] & 1;
+    answers.shape = data[0] & 2 ? acknowledge : NULL;
     int64_t began = tick_now(&answers.clock.tick);
     struct loader *loader = loader_open(loader_kind_find("an3155"), answers.wire, &memory, &error);
     bool ok = loader && loader_flash(loader, &image, NULL, NULL, &proof, &error) &&

@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t value;
     ask_board(data, size);
     fuzz_answers_open(&answers, data, size, "9600-8N1");
+    answers.babble = size > 0 && data[0] & 1;
     struct bench *bench = g_new0(struct bench, 1);
     bench->kind = &bench_scpi_kind;
     bench->tick = &answers.clock.tick;
@@ -32,5 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
               bench_read_current(bench, &value, &error) && bench_read_temperature(bench, &value, &error);
     g_assert_true(ok || error);
     bench_close(bench); /* closes the wire */
+    answers.wire = NULL;
+    fuzz_answers_close(&answers);
     return 0;
 }

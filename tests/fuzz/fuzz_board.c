@@ -3,6 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "proto/board.h"
+#include "proto/yd1363.h"
 
 #define SECONDS_MAX 600
 
@@ -20,7 +21,7 @@ static bool take(void *context, const struct board_record *record, GError **erro
 {
     unsigned *n = context;
     (void)error;
-    g_assert_cmpuint(record->cells, <=, BOARD_CELLS_MAX);
+    g_assert_nonnull(memchr(record->what, 0, sizeof record->what));
     return ++*n < 20;
 }
 
@@ -31,7 +32,7 @@ static bool operate(struct board *board, unsigned what, GError **error)
     struct item_value value = {0};
     int64_t wall_us;
     unsigned records = 0;
-    switch (what % 8) {
+    switch (what % 10) {
     case 0:
         return board_identify(board, &identity, error);
     case 1:
@@ -47,6 +48,8 @@ static bool operate(struct board *board, unsigned what, GError **error)
         return board_history_read(board, take, &records, error);
     case 4: {
         struct board_image *image = board_image_read(board, error);
+        if (image)
+            json_decref(board_image_json(image));
         board_image_free(image);
         return image != NULL;
     }
@@ -58,10 +61,48 @@ static bool operate(struct board *board, unsigned what, GError **error)
     }
     case 6:
         return board_control(board, CONTROL_RESET, 0, error);
+    case 7:
+        value.item = g_ptr_array_index(profile->items, what / 10 % profile->items->len);
+        board->level = 3;
+        return board_read_item(board, value.item, &value, error) &&
+               board_write_item(board, &value, &value, error);
+    case 8:
+        return board_wait_alive(board, tick_now(board->wire->tick) + TICK_S(5), &identity, error);
     default:
-        return board_read_item(board, g_ptr_array_index(profile->items, what / 8 % profile->items->len),
+        return board_read_item(board, g_ptr_array_index(profile->items, what / 10 % profile->items->len),
                                &value, error);
     }
+}
+
+enum { REFUSE = 1, HEAD = 2, RAW = 4, ECHO = 8, STRANGER = 16 };
+
+/* A frame with right LENGTH and checksum, so that what stands behind them is reached. The first byte of the
+ * piece says how: a refusal, the head of the request repeated, the bytes as they are, the request first,
+ * another address. */
+static void frame(GByteArray *out, const uint8_t *piece, size_t n, const uint8_t *request, size_t request_n)
+{
+    struct yd1363_decoder decoder;
+    struct yd1363_frame asked = {0}, reply = {.version = 0x22, .cid1 = 0x4a};
+    char text[YD1363_FRAME_MAX];
+    if (n == 0)
+        return;
+    unsigned how = piece[0];
+    yd1363_reset(&decoder);
+    for (size_t i = 0; i < request_n; i++)
+        g_assert_cmpint(yd1363_decode(&decoder, request[i], &asked), !=, YD1363_BAD);
+    if (how & ECHO)
+        g_byte_array_append(out, request, (guint)request_n);
+    if (how & RAW) {
+        g_byte_array_append(out, piece + 1, (guint)n - 1);
+        return;
+    }
+    reply.address = asked.address ^ (how & STRANGER ? 1 : 0);
+    reply.cid2 = how & REFUSE && n > 1 ? piece[1] : 0;
+    if (how & HEAD)
+        memcpy(reply.info, asked.info, reply.n = MIN(asked.n, 4));
+    memcpy(reply.info + reply.n, piece + 1, n - 1);
+    reply.n += n - 1;
+    g_byte_array_append(out, (const uint8_t *)text, (guint)yd1363_encode(&reply, text));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -69,9 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_answers answers;
     if (!profile)
         load_profile();
-    if (size < 2)
+    if (size < 3)
         return 0;
-    fuzz_answers_open(&answers, data + 1, size - 1, "9600-8N1");
+    fuzz_answers_open(&answers, data + 2, size - 2, "9600-8N1");
+    answers.babble = data[1] & 1;
+    answers.shape = data[1] & 2 ? frame : NULL;
     struct board *board = board_open(profile, answers.wire, 1, true, NULL);
     g_autoptr(GError) error = NULL;
     int64_t began = tick_now(&answers.clock.tick);

@@ -3,16 +3,13 @@
 
 #include "labels/render.h"
 
-static const char mark[] = "\n----\n";
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const uint8_t *end = memmem(data, size, mark, sizeof mark - 1);
-    size_t n = end ? (size_t)(end - data) : size;
-    g_autoptr(GBytes) bytes = g_bytes_new(data, n);
+    size_t n;
+    const uint8_t *part = fuzz_part(&data, &size, &n);
+    g_autoptr(GBytes) bytes = g_bytes_new(part, n);
     g_autoptr(bind_report_auto) report = bind_report_new("fuzz", bytes);
-    g_autofree char *text = end ? g_strndup((const char *)end + sizeof mark - 1, size - n - (sizeof mark - 1))
-                                : g_strdup("BSN00000001");
+    g_autofree char *text = size ? g_strndup((const char *)data, size) : g_strdup("BSN00000001");
     g_autoptr(GError) error = NULL;
     struct layout *layout = layout_load("fuzz", bytes, report);
     if (!layout)

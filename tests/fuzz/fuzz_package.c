@@ -3,10 +3,6 @@
 
 #include "firmware/package.h"
 
-#include <unistd.h>
-
-static const char mark[] = "\n----\n";
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"manifest.yaml", "manifest.sig", "app.bin"};
@@ -14,12 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *keys = g_build_filename(fuzz_folder(), "trust", NULL);
     g_mkdir_with_parents(keys, 0700);
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        const uint8_t *end = i < 2 ? memmem(data, size, mark, sizeof mark - 1) : NULL;
-        size_t n = end ? (size_t)(end - data) : size;
-        fuzz_write(names[i], data, n);
-        n += end ? sizeof mark - 1 : 0;
-        data += n;
-        size -= n;
+        size_t n;
+        const uint8_t *part = fuzz_part(&data, &size, &n);
+        fuzz_write(names[i], part, n);
     }
     struct trust *trust = trust_load(keys, &error);
     g_assert_no_error(error);

@@ -3,29 +3,15 @@
 
 #include "firmware/trust.h"
 
-#include <glib/gstdio.h>
-
-static const char mark[] = "\n----\n";
-
-static const uint8_t *cut(const uint8_t **data, size_t *size, size_t *n)
-{
-    const uint8_t *from = *data, *end = memmem(*data, *size, mark, sizeof mark - 1);
-    *n = end ? (size_t)(end - *data) : *size;
-    size_t skip = *n + (end ? sizeof mark - 1 : 0);
-    *data += skip;
-    *size -= skip;
-    return from;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = g_bytes_new_static("signed", 6);
     struct trust_signer signer;
     size_t n;
-    const uint8_t *key = cut(&data, &size, &n);
+    const uint8_t *key = fuzz_part(&data, &size, &n);
     fuzz_write("a.pub", key, n);
-    const uint8_t *revoked = cut(&data, &size, &n);
+    const uint8_t *revoked = fuzz_part(&data, &size, &n);
     fuzz_write("revoked", revoked, n);
     g_autofree char *signature = g_strndup((const char *)data, size);
     struct trust *trust = trust_load(fuzz_folder(), &error);

@@ -2,6 +2,28 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "proto/virtual/vboard.h"
+#include "proto/yd1363.h"
+
+#define FRAMED 0x80 /* in the length of a piece: with what makes it a request */
+
+/* CID2 and INFO as a frame for this board. */
+static void send_frame(struct vboard *board, const uint8_t *piece, size_t n, int64_t now_us)
+{
+    struct yd1363_frame frame = {.version = 0x22, .address = 1, .cid1 = 0x4a, .cid2 = piece[0], .n = n - 1};
+    char text[YD1363_FRAME_MAX];
+    memcpy(frame.info, piece + 1, n - 1);
+    vboard_accept(board, (const uint8_t *)text, yd1363_encode(&frame, text), now_us);
+}
+
+/* A byte with its complement, or bytes with their XOR. */
+static void send_phase(struct vboard *board, const uint8_t *piece, size_t n, int64_t now_us)
+{
+    uint8_t bytes[FRAMED + 1], sum = n == 1 ? 0xff : 0;
+    for (size_t i = 0; i < n; i++)
+        sum ^= bytes[i] = piece[i];
+    bytes[n] = sum;
+    vboard_accept(board, bytes, n + 1, now_us);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -12,18 +34,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct vboard_options options = {
         .family = vboard_families()[0], .address = 1, .unit_seed = data[1], .bootloader = data[0] & 1};
     struct vboard *board = vboard_new(&options, 0, NULL);
+    bool bootloader = data[0] & 2;
+    int64_t pause_us = data[0] & 4 ? 1000 : 300000;
     data += 2;
     size -= 2;
     while (size > 0) {
-        size_t n = MIN((size_t)data[0], size - 1);
-        vboard_accept(board, data + 1, n, now_us);
+        size_t n = MIN((size_t)data[0] & (FRAMED - 1), size - 1);
+        if (!(data[0] & FRAMED) || n == 0)
+            vboard_accept(board, data + 1, n, now_us);
+        else
+            (bootloader ? send_phase : send_frame)(board, data + 1, n, now_us);
         data += n + 1;
         size -= n + 1;
-        now_us += 1000 * (int64_t)(n + 1) * (size % 7 ? 1 : 500);
+        now_us += pause_us;
         while (vboard_produce(board, out, sizeof out, now_us) > 0)
             continue;
-        if (n == 3)
-            g_free(vboard_bench_command(board, "MEAS:CURR?", now_us));
+        g_assert_cmpint(vboard_next_us(board), >=, 0);
     }
     vboard_free(board);
     return 0;

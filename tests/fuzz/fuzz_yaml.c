@@ -9,12 +9,56 @@
 #include "recipes/release.h"
 #include "station/config.h"
 
+struct values {
+    const struct profile *profile;
+    struct item_value *at;
+};
+
+static const struct item_value *look_up(void *context, const char *key)
+{
+    const struct values *values = context;
+    for (guint i = 0; i < values->profile->items->len; i++)
+        if (strcmp(values->at[i].item->key, key) == 0)
+            return &values->at[i];
+    return NULL;
+}
+
+static void hear(void *context, const struct profile_rule *rule, const char *sentence)
+{
+    (void)context;
+    g_assert_true(rule && g_utf8_validate(sentence, -1, NULL));
+}
+
+/* The extremes a board may answer, through every item and every rule. */
+static void use_profile(struct profile *profile)
+{
+    static const uint8_t firsts[] = {0x00, 0x7f, 0x80, 0xff}, rests[] = {0x00, 0xff, 0x00, 0xff};
+    guint n = profile ? profile->items->len : 0;
+    g_autofree struct item_value *values = g_new0(struct item_value, n + 1);
+    struct values context = {profile, values};
+    for (unsigned k = 0; k < G_N_ELEMENTS(firsts) && profile; k++) {
+        for (guint i = 0; i < n; i++) {
+            const struct profile_item *item = g_ptr_array_index(profile->items, i);
+            g_autofree uint8_t *bytes = g_malloc(item->width), *again = g_malloc(item->width);
+            memset(bytes, rests[k], item->width);
+            bytes[0] = firsts[k];
+            profile_value_decode(item, bytes, &values[i]);
+            g_free(profile_value_format(&values[i]));
+            profile_value_encode(&values[i], again);
+            g_assert_true(item->type == ITEM_TEXT || memcmp(bytes, again, item->width) == 0);
+            g_assert_true(item->type != ITEM_BYTES || values[i].absent == (firsts[k] == rests[k]));
+        }
+        profile_check_rules(profile, look_up, hear, &context);
+    }
+    profile_free(profile);
+}
+
 static void load(const char *schema, GBytes *bytes, struct bind_report *report)
 {
     if (g_str_has_prefix(schema, "packline/recipe/"))
         recipe_free(recipe_load("fuzz", bytes, report));
     else if (g_str_has_prefix(schema, "packline/profile/"))
-        profile_free(profile_load("fuzz", bytes, report));
+        use_profile(profile_load("fuzz", bytes, report));
     else if (g_str_has_prefix(schema, "packline/station/"))
         config_free(config_load("fuzz", bytes, report));
     else if (g_str_has_prefix(schema, "packline/label/"))
@@ -31,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(bind_report_auto) report = bind_report_new("fuzz", bytes);
     g_autofree char *schema = bind_peek_schema(bytes);
     load(schema ? schema : "", bytes, report);
-    g_autofree char *text = bind_report_text(report);
+    g_free(bind_report_text(report));
     json_decref(bind_report_json(report));
     return 0;
 }

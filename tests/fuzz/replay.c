@@ -1,16 +1,14 @@
 /* Runs a fuzz target over files without libFuzzer, so that every compiler and every test run has it: each
  * file as it is, then cut short, and with bytes changed, by a fixed rule.
  *
- *   fuzz_NAME FOLDER|FILE… */
+ *   fuzz_NAME [--variants N] FOLDER|FILE… */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define VARIANTS 24 /* of each file */
-
 static uint64_t random_state;
-static unsigned runs;
+static unsigned runs, variants = 64; /* of each file */
 
 static uint64_t next_random(void)
 {
@@ -33,7 +31,7 @@ static void run(const uint8_t *bytes, size_t n)
 static void run_variants(const uint8_t *bytes, size_t n)
 {
     g_autofree uint8_t *changed = g_malloc(n + 1);
-    for (unsigned i = 0; n > 0 && i < VARIANTS; i++) {
+    for (unsigned i = 0; n > 0 && i < variants; i++) {
         memcpy(changed, bytes, n);
         size_t at = next_random() % n;
         if (i % 4 == 0) {
@@ -81,9 +79,12 @@ static void replay(const char *path)
 int main(int argc, char **argv)
 {
     run((const uint8_t *)"", 0);
-    for (int i = 1; i < argc; i++)
-        if (g_file_test(argv[i], G_FILE_TEST_EXISTS))
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--variants") == 0 && i + 1 < argc)
+            variants = (unsigned)atoi(argv[++i]);
+        else if (g_file_test(argv[i], G_FILE_TEST_EXISTS))
             replay(argv[i]);
+    }
     printf("%u inputs\n", runs);
     return runs > 1 ? 0 : 1; /* a target without a corpus proves nothing */
 }
