@@ -73,15 +73,15 @@ static void cut_again(struct tally *tally, struct store_disk *disk, struct world
     store_disk_restart(disk);
 }
 
-static void go_on(struct world *world, bool thorough)
+static void go_on(struct world *world, bool look_again)
 {
     if (!world_day(world))
         world_find(world, FINDING_OTHER, "the day cannot go on after row %d", (int)world->acked_seq);
     world_close(world);
     if (world->finding == FINDING_NONE && !world_done(world))
         world_find(world, FINDING_OTHER, "a board was forgotten");
-    if (world->finding == FINDING_NONE && world_open(world, true))
-        world_check(world, thorough);
+    if (look_again && world->finding == FINDING_NONE && world_open(world, true))
+        world_check(world, true);
     world_close(world);
 }
 
