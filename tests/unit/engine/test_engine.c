@@ -370,6 +370,25 @@ static void test_disturbed(void)
     g_assert_cmpuint(passed, >, 0);
 }
 
+/* A recipe that names a sensor behind the last one is told so; the ambient sensor does not stand in for it.
+ */
+static void test_sensor_not_there(void)
+{
+    static const char recipe[] = "recipes/basen-100ah-16s.yaml";
+    struct rig rig;
+    struct engine_result result;
+    rig_make(&rig, NULL, 3);
+    line_edit(&rig.line, recipe, "sensors: [0, 1, 2, 3, 4, 5]", "sensors: [5, 6]");
+    line_release(&rig.line);
+    run_unit(&rig, "BSN00000001", &result);
+    if (!strstr(result.text, "sensor 6 is not there") || !strstr(result.text, "ambient 5 is the last"))
+        g_error("step %d: %s", result.failed_step, result.text);
+    g_assert_cmpint(result.exit_code, ==, 3);
+    check_truth(&rig, "BSN00000001", &result);
+    engine_result_clear(&result);
+    rig_clear(&rig);
+}
+
 static void test_one_number_one_board(void)
 {
     struct rig rig;
@@ -400,6 +419,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/recoverable", test_recoverable);
     g_test_add_func("/engine/unplugged", test_unplugged);
     g_test_add_func("/engine/disturbed", test_disturbed);
+    g_test_add_func("/engine/sensor-not-there", test_sensor_not_there);
     g_test_add_func("/engine/one-number-one-board", test_one_number_one_board);
     return g_test_run();
 }
