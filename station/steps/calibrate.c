@@ -128,16 +128,27 @@ static bool read_point(struct step_context *context, int64_t current_ma, int64_t
            bench_read_current(context->bench, truth, error) && sample(context, &s, reading, error);
 }
 
-/* A reference that is itself far from what was asked for would calibrate the board to a wrong truth. */
+/* A reference that is itself far from what was asked for would calibrate the board to a wrong truth, and from
+ * no current no gain can be had. */
 static bool check_reference(int64_t truth, int64_t asked, GError **error)
 {
-    /* No current is no reference either, and a gain cannot be had from it. */
-    if (truth != 0 && llabs(truth - asked) * 10 <= llabs(asked))
+    int64_t slack = llabs(asked) / 10;
+    if (truth != 0 && llabs(truth - asked) <= slack)
         return true;
-    g_autofree char *is = quantity_format(QUANTITY_CURRENT, truth);
     g_autofree char *must = quantity_format(QUANTITY_CURRENT, asked);
+    g_autofree char *is = quantity_format(QUANTITY_CURRENT, truth);
+    g_autofree char *least = quantity_format(QUANTITY_CURRENT, asked - slack);
+    g_autofree char *most = quantity_format(QUANTITY_CURRENT, asked + slack);
+    if (truth == 0)
+        return error_set(
+            error, ERROR_INSTRUMENT,
+            "no current flows: the reference shows 0 A, expected %s to %s; check that the source is "
+            "on and its cables to board and reference are plugged",
+            least, most);
     return error_set(error, ERROR_INSTRUMENT,
-                     "the reference shows %s where %s was set: check source and wiring", is, must);
+                     "the source was set to %s but the reference shows %s, expected %s to %s; check the "
+                     "source's limits, the wiring and the reference's range",
+                     must, is, least, most);
 }
 
 static bool gain_points(struct step_context *context, GError **error)
