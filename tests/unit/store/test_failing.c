@@ -6,7 +6,7 @@
 #include "tests/unit/store/world.h"
 
 #define DAY_SEED 1795000001
-#define EVERYDAY (420 / WORLD_SLOWER)
+#define EVERYDAY (224 / WORLD_SLOWER)
 
 static const struct {
     const char *name;

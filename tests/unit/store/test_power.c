@@ -6,7 +6,7 @@
 
 #define DAY_SEED 1795000000 /* of the disk until the cut: one day, the same each time */
 
-#define EVERYDAY (400 / WORLD_SLOWER)
+#define EVERYDAY (240 / WORLD_SLOWER)
 
 struct tally {
     const char *name;
@@ -124,14 +124,14 @@ static void test_full(void)
 static void test_late(void)
 {
     struct tally tally = {.name = "like NORMAL", .lie = DISK_SYNCS_LATE};
-    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY * 5) / 10);
+    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY * 3) / 10);
     g_assert_cmpuint(tally.found[FINDING_LOST], >, 0);
 }
 
 static void test_never(void)
 {
     struct tally tally = {.name = "like OFF", .lie = DISK_NEVER_SYNCS};
-    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY * 5) / 10);
+    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY * 3) / 10);
     g_assert_cmpuint(tally.found[FINDING_LOST] + tally.found[FINDING_CORRUPT], >, 0);
 }
 

@@ -64,6 +64,12 @@ bool world_find(struct world *world, enum finding finding, const char *format, .
     return false;
 }
 
+static void remember(struct world *world, const GError *error)
+{
+    if (!world->failure[0])
+        g_strlcpy(world->failure, error ? error->message : "without a word", sizeof world->failure);
+}
+
 /* The answer of a call that appends `rows` rows when it succeeds. */
 static bool answered(struct world *world, bool ok, int rows, GError *error)
 {
@@ -73,6 +79,7 @@ static bool answered(struct world *world, bool ok, int rows, GError *error)
         if (!g_error_matches(error, PACK_ERROR, ERROR_STORAGE))
             world_find(world, FINDING_OTHER, "refused: %s", error ? error->message : "without a word");
         world->broke = true;
+        remember(world, error);
         return false;
     }
     if (world->broke)
@@ -319,6 +326,7 @@ bool world_open(struct world *world, bool must)
     world->store = store_open(folder, "s", &world->clock.tick, &error);
     if (world->store)
         return true;
+    remember(world, error);
     if (!g_error_matches(error, PACK_ERROR, ERROR_STORAGE))
         world_find(world, FINDING_OTHER, "does not open: %s", error ? error->message : "without a word");
     return must ? world_find(world, FINDING_CORRUPT, "does not open: %s", error->message) : false;

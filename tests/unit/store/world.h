@@ -43,7 +43,8 @@ struct world {
     int64_t run;               /* open run, 0 = none */
     enum event_verdict ending; /* what it was about to end with when the call failed */
     struct world_board boards[WORLD_BOARDS];
-    bool broke; /* a call of the store failed: nothing may be acknowledged any more */
+    bool broke;        /* a call of the store failed: nothing may be acknowledged any more */
+    char failure[400]; /* what the store said the first time that it failed */
     enum finding finding;
     char text[400]; /* of the finding, the first only */
 };
