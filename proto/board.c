@@ -1,5 +1,7 @@
 #include "proto/board.h"
 
+#include "proto/described.h"
+
 #include "station/base/error.h"
 
 #include <string.h>
@@ -58,7 +60,7 @@ static bool unsupported(const struct board *board, const char *what, GError **er
 bool board_identify(struct board *board, struct board_identity *identity, GError **error)
 {
     return board->dialect->identify ? board->dialect->identify(board, identity, error)
-                                    : unsupported(board, "identify", error);
+                                    : described_identify(board, identity, error);
 }
 
 bool board_login(struct board *board, int level, const struct secret *password, GError **error)
@@ -74,26 +76,29 @@ bool board_login(struct board *board, int level, const struct secret *password, 
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     return board->dialect->clock_read ? board->dialect->clock_read(board, wall_us, error)
-                                      : unsupported(board, "reading the clock", error);
+                                      : described_clock_read(board, wall_us, error);
 }
 
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error)
 {
     return board->dialect->clock_write ? board->dialect->clock_write(board, wall_us, error)
-                                       : unsupported(board, "setting the clock", error);
+                                       : described_clock_write(board, wall_us, error);
 }
 
 bool board_control(struct board *board, enum board_control control, int argument, GError **error)
 {
+    const struct described_call call = {.argument = argument};
     return board->dialect->control ? board->dialect->control(board, control, argument, error)
-                                   : unsupported(board, "control", error);
+                                   : described_run(board, PROCEDURE_RESET + (int)control, &call, error);
 }
 
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
                      GError **error)
 {
-    return board->dialect->calibrate ? board->dialect->calibrate(board, what, sensor, truth, error)
-                                     : unsupported(board, "calibration", error);
+    const struct described_call call = {.truth = truth, .argument = sensor};
+    return board->dialect->calibrate
+               ? board->dialect->calibrate(board, what, sensor, truth, error)
+               : described_run(board, PROCEDURE_CALIBRATE_CURRENT_ZERO + (int)what, &call, error);
 }
 
 bool board_antitheft_off(struct board *board, const struct secret *code, GError **error)
@@ -105,7 +110,7 @@ bool board_antitheft_off(struct board *board, const struct secret *code, GError 
 bool board_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error)
 {
     return board->dialect->telemetry ? board->dialect->telemetry(board, telemetry, error)
-                                     : unsupported(board, "telemetry", error);
+                                     : described_telemetry(board, telemetry, error);
 }
 
 bool board_wait_alive(struct board *board, int64_t deadline_us, struct board_identity *identity,

@@ -6,6 +6,11 @@
 
 #include <string.h>
 
+/* profile_procedures.c */
+extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
+    profile_clock_schema;
+void profile_check_procedures(struct profile *profile, struct bind_report *report);
+
 #define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
 
 static const struct bind_choice evidences[] = {
@@ -116,6 +121,10 @@ static const struct bind_field item_fields[] = {
      .type = BIND_TEXT,
      .offset = offsetof(struct profile_item, step_text),
      .doc = "Value of one raw unit, e.g. 10 mV."},
+    {.key = "origin",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct profile_item, origin_text),
+     .doc = "Value of raw 0, e.g. -273.1 °C; absent = 0."},
     {.key = "preset",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile_item, preset_text),
@@ -131,6 +140,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
     F(profile_item, length, BIND_INTEGER, .min = 1, .max = PROFILE_LENGTH_MAX,
       .doc = "Bytes of a text or of bytes."),
+    F(profile_item, count, BIND_INTEGER, .preset = "1", .min = 1, .max = 256,
+      .doc = "Elements one behind the other, for telemetry; 1 is a single value."),
     F(profile_item, pad, BIND_CHOICE, .choices = pads, .preset = "nul", .doc = "What fills a short text."),
     F(profile_item, access, BIND_CHOICE, .choices = accesses, .preset = "service",
       .doc = "Who may write it."),
@@ -241,6 +252,13 @@ static const struct bind_field profile_fields[] = {
     F(profile, items, BIND_LIST, .required = true, .min = 1, .max = 500, .child = &item_schema,
       .doc = "Values."),
     F(profile, rules, BIND_LIST, .max = 200, .child = &rule_schema, .doc = "Rules between values."),
+    F(profile, identity, BIND_MAP, .child = &profile_identity_schema,
+      .doc = "Items that say what the board is, where the dialect has no request for it."),
+    F(profile, telemetry, BIND_LIST, .max = 64, .child = &profile_reading_schema,
+      .doc = "Items that are readings, where the dialect has no request for them."),
+    F(profile, procedures, BIND_LIST, .max = 32, .child = &profile_procedure_schema,
+      .doc = "What the board does when its items are written, where the dialect has no request for it."),
+    F(profile, clock, BIND_MAP, .child = &profile_clock_schema, .doc = "The item that is the clock."),
     F(profile, firmware, BIND_MAP, .child = &firmware_schema, .doc = "Flash and bootloader."),
     {NULL}};
 const struct bind_schema profile_schema = {
@@ -306,6 +324,12 @@ static void resolve_numbers(const struct check *c, struct profile_item *item)
         wrong(c, item, "step", NULL, "a step is greater than zero");
         item->step = 1;
     }
+    if (item->origin_text)
+        read_text(c, item, "origin", item->origin_text, &item->origin);
+    if (ABS(item->origin) > VALUE_MAX) {
+        wrong(c, item, "origin", NULL, "an origin this large makes values that are too large to reckon with");
+        item->origin = 0;
+    }
     if (item->step > VALUE_MAX >> (8 * item->width)) {
         wrong(c, item, "step", NULL, "a step this large makes values that are too large to reckon with");
         item->step = 1;
@@ -343,7 +367,7 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     item->width = width_of(item);
     if (!item->in)
         wrong(c, item, "block", NULL, "no block '%s'", item->block);
-    else if (item->offset + item->width > item->in->size)
+    else if (item->offset + item->width * item->count > item->in->size)
         wrong(c, item, "offset", NULL, "'%s' ends behind its block of %" G_GINT64_FORMAT " bytes", item->key,
               item->in->size);
     if (!is_text(item))
@@ -355,7 +379,8 @@ static void check_overlap(const struct check *c, const struct profile_item *a, c
 {
     if (strcmp(a->key, b->key) == 0)
         wrong(c, b, "key", NULL, "item '%s' is described twice", b->key);
-    else if (a->in && a->in == b->in && a->offset < b->offset + b->width && b->offset < a->offset + a->width)
+    else if (a->in && a->in == b->in && a->offset < b->offset + b->width * b->count &&
+             b->offset < a->offset + a->width * a->count)
         wrong(c, b, "offset", NULL, "'%s' overlaps '%s'", b->key, a->key);
 }
 
@@ -451,6 +476,7 @@ static void check_all(const struct check *c)
     check_key(c, p, "serial_item", p->serial_item);
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
     check_firmware(c);
+    profile_check_procedures(p, c->report);
 }
 
 struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)

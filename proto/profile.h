@@ -65,25 +65,112 @@ struct profile_item {
     int type;          /* enum profile_type */
     int quantity;      /* enum quantity */
     char *step_text;   /* quantity of one raw unit, "10 mV"; NULL = 1 base unit */
+    char *origin_text; /* quantity of raw 0, "-273.1 °C"; NULL = 0 */
     char *preset_text; /* printed default; NULL = none printed */
     char *min_text, *max_text;
     GArray *valid;  /* int64_t: the only valid values (raw), empty = all in range */
     int64_t length; /* of text and bytes */
-    int pad;        /* enum profile_pad */
-    int access;     /* enum profile_access */
-    int level;      /* login level needed to write: 0 operator, 1 administrator */
-    bool secret;    /* never shown */
+    int64_t count; /* elements one behind the other, for readings such as cell voltages; 1 = a single value */
+    int pad;       /* enum profile_pad */
+    int access;    /* enum profile_access */
+    int level;     /* login level needed to write: 0 operator, 1 administrator */
+    bool secret;   /* never shown */
     int evidence;
     char *source;
     char *note; /* quirk worth knowing */
 
     /* Resolved by profile_load. */
     const struct profile_block *in;
-    int64_t step; /* base units per raw unit */
+    int64_t step, origin; /* base units per raw unit, and of raw 0 */
     bool has_preset, has_range;
     int64_t preset, min, max; /* base units */
-    unsigned width;           /* bytes */
+    unsigned width;           /* bytes of one element */
 };
+
+/* Which items say what a board is; for dialects that have no request of their own for it. */
+struct profile_identity {
+    struct bind_place place;
+    char *hardware, *product, *project, *firmware, *bootloader, *unique_id; /* item keys; NULL = not told */
+};
+
+/* Which item is which reading. */
+enum profile_reading_name {
+    TELEMETRY_CELLS,
+    TELEMETRY_SENSORS,
+    TELEMETRY_AMBIENT,
+    TELEMETRY_MOS,
+    TELEMETRY_PACK_VOLTAGE,
+    TELEMETRY_CURRENT,
+    TELEMETRY_SOC,
+    TELEMETRY_SOH,
+    TELEMETRY_FULL,
+    TELEMETRY_REMAINING,
+    TELEMETRY_CYCLES,
+    TELEMETRY_CHARGE_FET,
+    TELEMETRY_DISCHARGE_FET,
+    TELEMETRY_PROTECTIONS,
+    TELEMETRY_ALARMS
+};
+struct profile_reading {
+    struct bind_place place;
+    int reading; /* enum profile_reading_name */
+    char *item;
+    int64_t bit;      /* of a FET; -1 = the item is the flag */
+    GPtrArray *flags; /* char*: names of the bits of protections and alarms, lowest first; "-" = none */
+    const struct profile_item *in;
+};
+
+/* What a board is told to do by writes of its own items; for dialects that have no request of their own for
+ * it. */
+enum profile_procedure_name {
+    PROCEDURE_RESET, /* to CLEAR_PCB_BARCODE in the order of enum board_control */
+    PROCEDURE_ENTER_BOOTLOADER,
+    PROCEDURE_SLEEP,
+    PROCEDURE_FACTORY_DEFAULTS,
+    PROCEDURE_CHARGE_FET,
+    PROCEDURE_DISCHARGE_FET,
+    PROCEDURE_CLEAR_PCB_BARCODE,
+    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to RESET in the order of enum board_calibration */
+    PROCEDURE_CALIBRATE_CURRENT_GAIN,
+    PROCEDURE_CALIBRATE_TEMPERATURE,
+    PROCEDURE_CALIBRATE_RESET,
+    PROCEDURE_OPEN, /* before the first write of values, and ... */
+    PROCEDURE_SAVE, /* ... after the last */
+    PROCEDURE_DISCARD,
+    PROCEDURES
+};
+enum profile_act_value { ACT_NUMBER, ACT_TRUTH, ACT_ARGUMENT };
+struct profile_act_write {
+    struct bind_place place;
+    char *item, *value; /* a whole number, "truth" or "argument" */
+    const struct profile_item *in;
+    int what; /* enum profile_act_value */
+    int64_t raw;
+};
+struct profile_act_wait {
+    struct bind_place place;
+    int64_t time; /* µs */
+};
+struct profile_act_expect {
+    struct bind_place place;
+    char *item;
+    int64_t value, within; /* raw; µs */
+    const struct profile_item *in;
+};
+struct profile_procedure {
+    struct bind_place place;
+    int procedure;     /* enum profile_procedure_name */
+    GPtrArray *acts;   /* struct bind_variant_value* */
+    bool answers_last; /* false: the last write ends the conversation, so its answer may be missing */
+};
+
+struct profile_clock {
+    struct bind_place place;
+    char *item; /* bytes */
+    int form;   /* enum profile_clock_form */
+    const struct profile_item *in;
+};
+enum profile_clock_form { CLOCK_YMDHMS, CLOCK_YMDHMS_LE };
 
 /* Rules between values; `left`, `right`, … are item keys. */
 enum profile_check {
@@ -144,6 +231,9 @@ struct profile {
     char *serial_item; /* key of the serial number */
     int charge_sign;   /* +1: charge is positive on the wire */
     GPtrArray *blocks, *commands, *items, *rules;
+    GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
+    struct profile_identity identity;
+    struct profile_clock clock;
     struct profile_firmware firmware;
 
     struct wire_line line;
@@ -160,6 +250,10 @@ struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report
 void profile_free(struct profile *profile);
 const struct profile_item *profile_item_find(const struct profile *profile, const char *key);
 const struct profile_block *profile_block_find(const struct profile *profile, const char *name);
+/* NULL when the profile describes none of this name. */
+const struct profile_procedure *profile_procedure_find(const struct profile *profile,
+                                                       enum profile_procedure_name name);
+const char *profile_procedure_word(enum profile_procedure_name name);
 const struct profile_command *profile_command_find(const struct profile *profile, const char *name);
 /* The nearest key within two edits, or NULL. */
 const char *profile_item_suggest(const struct profile *profile, const char *key);

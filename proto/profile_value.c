@@ -76,11 +76,11 @@ static bool check_number(const struct profile_item *item, struct item_value *val
     int64_t low, high;
     limits(item, &low, &high);
     g_autofree char *shown = quantity_format((enum quantity)item->quantity, value->value);
-    if (value->value % item->step) {
+    if ((value->value - item->origin) % item->step) {
         g_autofree char *step = quantity_format((enum quantity)item->quantity, item->step);
         return error_set(error, ERROR_AUTHOR, "%s goes in steps of %s, %s is none", item->key, step, shown);
     }
-    value->raw = value->value / item->step;
+    value->raw = (value->value - item->origin) / item->step;
     if (item->has_range && (value->value < item->min || value->value > item->max)) {
         g_autofree char *min = quantity_format((enum quantity)item->quantity, item->min);
         g_autofree char *max = quantity_format((enum quantity)item->quantity, item->max);
@@ -180,7 +180,7 @@ void profile_value_decode(const struct profile_item *item, const uint8_t *bytes,
     uint64_t raw = get_be(bytes, item->width);
     bool is_signed = item->type == ITEM_I8 || item->type == ITEM_I16 || item->type == ITEM_I32;
     value->raw = is_signed ? sign_extend(raw, item->width) : (int64_t)raw;
-    value->value = value->raw * item->step;
+    value->value = value->raw * item->step + item->origin;
     value->absent = item->access == ACCESS_READ_ONLY && item->quantity == QUANTITY_TEMPERATURE &&
                     value->value == SENSOR_ABSENT_MDEG;
 }

@@ -6,24 +6,6 @@
 
 #include <string.h>
 
-static bool equal_hash(const char *what, const char *pinned, const char *found, GError **error)
-{
-    if (g_strcmp0(pinned, found) == 0)
-        return true;
-    return error_set(error, ERROR_TRUST, "the %s is not the released one (SHA-256 %.16s…, released %.16s…)",
-                     what, found ? found : "none", pinned ? pinned : "none");
-}
-
-static bool check_release(const struct release *release, const struct plan_files *files, GError **error)
-{
-    return equal_hash("recipe", release->recipe_sha256, files->recipe->sha256, error) &&
-           equal_hash("profile", release->profile_sha256, files->profile->sha256, error) &&
-           equal_hash("label layout", release->layout_sha256, files->layout ? files->layout_sha256 : NULL,
-                      error) &&
-           equal_hash("firmware package", release->package_sha256,
-                      files->package ? files->package->manifest_sha256 : NULL, error);
-}
-
 static bool check_package_time(const struct plan_request *request, const struct package *package,
                                GError **error)
 {
@@ -118,6 +100,19 @@ static void take(struct plan *plan, struct plan_files *files)
     digest(plan);
 }
 
+/* That a file is not the released one says more than that it does not parse. */
+static bool load_files(struct plan *plan, const char *recipe_path, const struct trust *trust,
+                       struct plan_files *files, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    bool loaded = plan_files_load(files, recipe_path, trust, &wrong);
+    if (plan->release && !plan_files_released(files, plan->release, recipe_path, error))
+        return false;
+    if (!loaded)
+        g_propagate_error(error, g_steal_pointer(&wrong));
+    return loaded;
+}
+
 static bool load(struct plan *plan, const struct plan_request *request, struct plan_files *files,
                  GError **error)
 {
@@ -126,18 +121,15 @@ static bool load(struct plan *plan, const struct plan_request *request, struct p
         plan->release = release_load(request->release_path, request->trust, error);
         if (!plan->release)
             return false;
-        g_autofree char *folder = g_path_get_dirname(request->release_path);
         g_free(recipe_path);
-        recipe_path = g_build_filename(folder, plan->release->recipe, NULL);
+        recipe_path = plan_files_beside(request->release_path, plan->release->recipe);
     }
-    return plan_files_load(files, recipe_path, request->trust, error) &&
-           (!plan->release || check_release(plan->release, files, error)) &&
+    return load_files(plan, recipe_path, request->trust, files, error) &&
            (!files->package || check_package_time(request, files->package, error)) &&
            check_station(request, files, error) && fill(plan, request, files, error);
 }
 
-/* A released set that does not even parse any more was changed: that is a matter of trust, not of authorship.
- */
+/* A released set that cannot be read any more was changed: that is a matter of trust, not of authorship. */
 static void blame_change(const struct plan_request *request, GError *error)
 {
     if (request->release_path && error_kind(error) == ERROR_AUTHOR)
@@ -154,8 +146,7 @@ struct plan *plan_make(const struct plan_request *request, GError **error)
         plan_files_clear(&files);
         return plan;
     }
-    if (!files.recipe || !files.profile ||
-        (plan->release && !g_str_equal(plan->release->recipe_sha256, files.recipe->sha256)))
+    if (!files.recipe || !files.profile)
         blame_change(request, wrong);
     g_propagate_error(error, g_steal_pointer(&wrong));
     plan_free(plan);

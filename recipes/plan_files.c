@@ -19,7 +19,7 @@ static void keep(struct plan_files *files, const char *kind, GBytes *bytes)
     g_ptr_array_add(files->kept, file);
 }
 
-static char *beside(const char *path, const char *name)
+char *plan_files_beside(const char *path, const char *name)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     return g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(folder, name, NULL);
@@ -27,7 +27,7 @@ static char *beside(const char *path, const char *name)
 
 static bool load_profile(struct plan_files *files, const char *recipe_path, GError **error)
 {
-    g_autofree char *path = beside(recipe_path, files->recipe->profile);
+    g_autofree char *path = plan_files_beside(recipe_path, files->recipe->profile);
     g_autoptr(GBytes) bytes = bind_read_file(path, BIND_FILE_MAX, error);
     if (!bytes)
         return false;
@@ -43,7 +43,7 @@ static bool load_layout(struct plan_files *files, const char *recipe_path, GErro
 {
     if (!files->recipe->layout)
         return true;
-    g_autofree char *path = beside(recipe_path, files->recipe->layout);
+    g_autofree char *path = plan_files_beside(recipe_path, files->recipe->layout);
     g_autoptr(GBytes) bytes = bind_read_file(path, BIND_FILE_MAX, error);
     if (!bytes)
         return false;
@@ -63,7 +63,7 @@ static bool load_package(struct plan_files *files, const char *recipe_path, cons
 {
     if (!files->recipe->package)
         return true;
-    g_autofree char *path = beside(recipe_path, files->recipe->package);
+    g_autofree char *path = plan_files_beside(recipe_path, files->recipe->package);
     files->package = package_load(path, trust, error);
     if (files->package)
         keep(files, "manifest", files->package->manifest_bytes);
@@ -87,6 +87,70 @@ bool plan_files_load(struct plan_files *files, const char *recipe_path, const st
     }
     return load_profile(files, recipe_path, error) && load_layout(files, recipe_path, error) &&
            load_package(files, recipe_path, trust, error);
+}
+
+static bool same_hash(const char *what, const char *path, const char *pinned, const char *found,
+                      GError **error)
+{
+    return g_strcmp0(pinned, found) == 0 ||
+           error_set(error, ERROR_TRUST,
+                     "%s: not the released %s: SHA-256 expected %s, found %s; put the released file back, or "
+                     "release the changed set with `packline release make`",
+                     path, what, pinned ? pinned : "none", found ? found : "none");
+}
+
+/* NULL when this kind was not read. */
+static char *kept_hash(const struct plan_files *files, const char *kind)
+{
+    for (guint i = 0; i < files->kept->len; i++) {
+        const struct plan_file *file = g_ptr_array_index(files->kept, i);
+        if (strcmp(file->kind, kind) != 0)
+            continue;
+        char *hash = g_malloc0(65);
+        gsize n;
+        const void *data = g_bytes_get_data(file->bytes, &n);
+        trust_sha256(data, n, hash);
+        return hash;
+    }
+    return NULL;
+}
+
+/* A manifest with a signature that does not fit is not kept, but its hash says the same in plainer words. */
+static char *manifest_hash(const struct plan_files *files, const char *package)
+{
+    char *hash = kept_hash(files, "manifest");
+    g_autofree char *path = g_build_filename(package, PACKAGE_MANIFEST, NULL);
+    g_autoptr(GBytes) bytes = hash ? NULL : bind_read_file(path, PACKAGE_MANIFEST_MAX, NULL);
+    if (!bytes)
+        return hash;
+    gsize n;
+    const void *data = g_bytes_get_data(bytes, &n);
+    hash = g_malloc0(65);
+    trust_sha256(data, n, hash);
+    return hash;
+}
+
+bool plan_files_released(const struct plan_files *files, const struct release *release,
+                         const char *recipe_path, GError **error)
+{
+    g_autofree char *recipe = kept_hash(files, "recipe");
+    if (recipe && !same_hash("recipe", recipe_path, release->recipe_sha256, recipe, error))
+        return false;
+    if (!files->recipe)
+        return true;
+    const struct recipe *r = files->recipe;
+    g_autofree char *profile_path = plan_files_beside(recipe_path, r->profile);
+    g_autofree char *layout_path = plan_files_beside(recipe_path, r->layout ? r->layout : "");
+    g_autofree char *package_path = plan_files_beside(recipe_path, r->package ? r->package : "");
+    g_autofree char *manifest_path = g_build_filename(package_path, PACKAGE_MANIFEST, NULL);
+    g_autofree char *profile = kept_hash(files, "profile"), *layout = kept_hash(files, "layout");
+    g_autofree char *manifest = r->package ? manifest_hash(files, package_path) : NULL;
+    /* What could not be read has no hash; the load has said so. */
+    return (!profile || same_hash("profile", profile_path, release->profile_sha256, profile, error)) &&
+           ((r->layout && !layout) ||
+            same_hash("label layout", layout_path, release->layout_sha256, layout, error)) &&
+           ((r->package && !manifest) ||
+            same_hash("package manifest", manifest_path, release->package_sha256, manifest, error));
 }
 
 /* Stand-ins of the right shape, for checks without a unit. */

@@ -17,6 +17,12 @@ struct plan_files {
 /* trust NULL: the package's signature is not looked at. */
 bool plan_files_load(struct plan_files *files, const char *recipe_path, const struct trust *trust,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* TRUST naming the first file that is not the released one, with both hashes. Also after a load that failed:
+ * then over what could be read. */
+bool plan_files_released(const struct plan_files *files, const struct release *release,
+                         const char *recipe_path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* `name` as a file at `path` means it; newly allocated. */
+char *plan_files_beside(const char *path, const char *name);
 /* All that files alone can tell; AUTHOR with every finding. */
 bool plan_files_check(struct plan_files *files, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void plan_files_clear(struct plan_files *files);

@@ -120,22 +120,25 @@ const struct bind_schema recipe_schema = {.name = "packline/recipe/1",
                                           .fields = recipe_fields};
 
 static const struct recipe_reading_info readings[READINGS] = {
-    [READING_PACK_VOLTAGE] = {"pack_voltage", QUANTITY_VOLTAGE, "voltage of the pack"},
-    [READING_CELL_MAX] = {"cell_max", QUANTITY_VOLTAGE, "highest cell voltage"},
-    [READING_CELL_MIN] = {"cell_min", QUANTITY_VOLTAGE, "lowest cell voltage"},
-    [READING_CELL_DELTA] = {"cell_delta", QUANTITY_VOLTAGE, "highest minus lowest cell voltage"},
-    [READING_CELL_COUNT] = {"cell_count", QUANTITY_NONE, "cells the board measures"},
-    [READING_CURRENT] = {"current", QUANTITY_CURRENT, "current, charge positive"},
-    [READING_SOC] = {"soc", QUANTITY_PERCENT, "state of charge"},
-    [READING_TEMPERATURE_MAX] = {"temperature_max", QUANTITY_TEMPERATURE, "highest cell sensor"},
-    [READING_TEMPERATURE_MIN] = {"temperature_min", QUANTITY_TEMPERATURE, "lowest cell sensor"},
-    [READING_AMBIENT] = {"ambient", QUANTITY_TEMPERATURE, "ambient sensor"},
-    [READING_MOS] = {"mos", QUANTITY_TEMPERATURE, "MOSFET sensor"},
-    [READING_PROTECTIONS] = {"protections", QUANTITY_NONE, "active protections, as a bit mask; max 0 = none"},
-    [READING_ALARMS] = {"alarms", QUANTITY_NONE, "active alarms, as a bit mask; max 0 = none"},
-    [READING_CHARGE_FET] = {"charge_fet", QUANTITY_NONE, "charge FET on, 0 or 1"},
-    [READING_DISCHARGE_FET] = {"discharge_fet", QUANTITY_NONE, "discharge FET on, 0 or 1"},
-    [READING_ANTITHEFT_LOCKED] = {"antitheft_locked", QUANTITY_NONE, "locked by anti-theft, 0 or 1"},
+    [READING_PACK_VOLTAGE] = {"pack_voltage", QUANTITY_VOLTAGE, 0, 1056000, "voltage of the pack"},
+    [READING_CELL_MAX] = {"cell_max", QUANTITY_VOLTAGE, 0, 6000, "highest cell voltage"},
+    [READING_CELL_MIN] = {"cell_min", QUANTITY_VOLTAGE, 0, 6000, "lowest cell voltage"},
+    [READING_CELL_DELTA] = {"cell_delta", QUANTITY_VOLTAGE, 0, 6000, "highest minus lowest cell voltage"},
+    [READING_CELL_COUNT] = {"cell_count", QUANTITY_NONE, 0, 176, "cells the board measures"},
+    [READING_CURRENT] = {"current", QUANTITY_CURRENT, -1000000, 1000000, "current, charge positive"},
+    [READING_SOC] = {"soc", QUANTITY_PERCENT, 0, 100000, "state of charge"},
+    [READING_TEMPERATURE_MAX] = {"temperature_max", QUANTITY_TEMPERATURE, -50000, 200000,
+                                 "highest cell sensor"},
+    [READING_TEMPERATURE_MIN] = {"temperature_min", QUANTITY_TEMPERATURE, -50000, 200000,
+                                 "lowest cell sensor"},
+    [READING_AMBIENT] = {"ambient", QUANTITY_TEMPERATURE, -50000, 200000, "ambient sensor"},
+    [READING_MOS] = {"mos", QUANTITY_TEMPERATURE, -50000, 200000, "MOSFET sensor"},
+    [READING_PROTECTIONS] = {"protections", QUANTITY_NONE, 0, UINT32_MAX,
+                             "active protections, as a bit mask; max 0 = none"},
+    [READING_ALARMS] = {"alarms", QUANTITY_NONE, 0, UINT32_MAX, "active alarms, as a bit mask; max 0 = none"},
+    [READING_CHARGE_FET] = {"charge_fet", QUANTITY_NONE, 0, 1, "charge FET on, 0 or 1"},
+    [READING_DISCHARGE_FET] = {"discharge_fet", QUANTITY_NONE, 0, 1, "discharge FET on, 0 or 1"},
+    [READING_ANTITHEFT_LOCKED] = {"antitheft_locked", QUANTITY_NONE, 0, 1, "locked by anti-theft, 0 or 1"},
 };
 
 const struct recipe_reading_info *recipe_readings(void)
@@ -234,12 +237,69 @@ static void check_second_reading(const struct check *c)
                  "the values written are not read again after this restart");
 }
 
+static void complain_value(const struct check *c, const void *map, const char *key, const char *hint,
+                           const char *text)
+{
+    bind_report_error(c->report, bind_place_of(c->recipe, map, key), hint, "%s: %s", key, text);
+}
+
+/* A board that was found within correction_max may then miss tolerance, never the other way round. */
+static void check_tolerance(const struct check *c, const void *map, int64_t tolerance, int64_t correction_max)
+{
+    if (tolerance > correction_max)
+        complain_value(c, map, "correction_max", "write a larger correction_max or a smaller tolerance",
+                       "is below tolerance, expected at least as much");
+}
+
+#define POINTS_APART_MA 1000
+
+static void check_gain_points(const struct check *c, const struct recipe_calibrate_gain *gain)
+{
+    if (ABS(gain->verify_current) < POINTS_APART_MA)
+        complain_value(c, gain, "verify_current", "write a current such as 40 A",
+                       "near 0 A no gain can be proved, expected at least 1 A of charge or discharge");
+    else if (ABS(gain->verify_current - gain->current) < POINTS_APART_MA)
+        complain_value(c, gain, "verify_current", "write another current than under `current`",
+                       "is the point of the calibration itself, expected a second one at least 1 A away");
+}
+
+static void check_sensors(const struct check *c, const struct recipe_calibrate_temperature *temperature)
+{
+    uint64_t seen = 0;
+    for (guint i = 0; i < temperature->sensors->len; i++) {
+        int64_t sensor = g_array_index(temperature->sensors, int64_t, i);
+        if (sensor < 0 || sensor > RECIPE_SENSOR_LAST) {
+            complain_value(c, temperature, "sensors", "cells from 0, then MOS, then ambient",
+                           "no board has a sensor of this number, expected 0 to 34");
+            return;
+        }
+        if (seen >> sensor & 1) {
+            complain_value(c, temperature, "sensors", "name it once", "a sensor is named twice");
+            return;
+        }
+        seen |= UINT64_C(1) << sensor;
+    }
+}
+
 static void check_calibration(const struct check *c)
 {
     int zero = find_step(c->recipe, "calibrate_zero", false),
         gain = find_step(c->recipe, "calibrate_gain", false);
     if (gain >= 0 && (zero < 0 || zero > gain))
         complain(c, gain, "put `calibrate_zero` before it", "the gain is calibrated before the zero");
+    for (guint i = 0; i < c->recipe->steps->len; i++) {
+        const struct bind_variant_value *step = step_at(c->recipe, i);
+        if (is(step, "calibrate_zero")) {
+            const struct recipe_calibrate_zero *p = step->value;
+            check_tolerance(c, p, p->tolerance, p->correction_max);
+        } else if (is(step, "calibrate_gain")) {
+            check_gain_points(c, step->value);
+        } else if (is(step, "calibrate_temperature")) {
+            const struct recipe_calibrate_temperature *p = step->value;
+            check_tolerance(c, p, p->tolerance, p->correction_max);
+            check_sensors(c, p);
+        }
+    }
 }
 
 static bool parse_limit(const struct check *c, const void *map, const char *key, const char *text,
@@ -251,6 +311,20 @@ static bool parse_limit(const struct check *c, const void *map, const char *key,
         return true;
     bind_report_error(c->report, bind_place_of(c->recipe, map, key), hint, "%s", what);
     return false;
+}
+
+/* A limit the reading can never reach passes every board: mostly a slip of unit. */
+static void check_reach(const struct check *c, const struct recipe_limit *limit, const char *key, bool has,
+                        int64_t value)
+{
+    const struct recipe_reading_info *reading = &readings[limit->reading];
+    if (!has || (value >= reading->least && value <= reading->most))
+        return;
+    g_autofree char *least = quantity_format(reading->quantity, reading->least);
+    g_autofree char *most = quantity_format(reading->quantity, reading->most);
+    g_autofree char *shown = quantity_format(reading->quantity, value);
+    bind_report_error(c->report, bind_place_of(c->recipe, limit, key), "look at the unit and the sign",
+                      "%s: %s can never be %s, expected %s to %s", key, reading->name, shown, least, most);
 }
 
 static void check_order(const struct check *c, const void *map, bool both, int64_t min, int64_t max)
@@ -276,6 +350,8 @@ static void resolve_limits(const struct check *c, struct recipe_measure *measure
         enum quantity quantity = readings[limit->reading].quantity;
         parse_limit(c, limit, "min", limit->min_text, quantity, &limit->min, &limit->has_min);
         parse_limit(c, limit, "max", limit->max_text, quantity, &limit->max, &limit->has_max);
+        check_reach(c, limit, "min", limit->has_min, limit->min);
+        check_reach(c, limit, "max", limit->has_max, limit->max);
         check_order(c, limit, limit->has_min && limit->has_max, limit->min, limit->max);
         if (!limit->min_text && !limit->max_text)
             bind_report_error(c->report, bind_place_of(c->recipe, limit, "read"), "add `min:` or `max:`",

@@ -67,9 +67,11 @@ struct recipe_calibrate_gain {
     int64_t correction_max; /* thousandths of a percent */
     int64_t settle;         /* µs after the current is set */
 };
+/* As many cell sensors as a board may report, then MOS, then ambient. */
+#define RECIPE_SENSOR_LAST 34
 struct recipe_calibrate_temperature {
     struct recipe_common common;
-    GArray *sensors;                                    /* int64_t */
+    GArray *sensors;                                    /* int64_t, 0 to RECIPE_SENSOR_LAST, each once */
     int64_t samples, spread, tolerance, correction_max; /* mK */
     int64_t verify_step; /* mK: the bench moves by this for the second point; 0 with an entered reference */
 };
@@ -117,6 +119,7 @@ enum recipe_reading {
 struct recipe_reading_info {
     const char *name;
     enum quantity quantity;
+    int64_t least, most; /* what a board can report at all: a limit outside tests nothing */
     const char *doc;
 };
 const struct recipe_reading_info *recipe_readings(void); /* READINGS entries */

@@ -155,45 +155,53 @@ SCHEMA(cells, "Writes the cell count.");
 static const struct bind_field verify_fields[] = {COMMON(recipe_verify), {NULL}};
 SCHEMA(verify, "Reads every item written in this run again, raw; needs a restart since the last write.");
 
-#define SAMPLES(of, spread_quantity)                                                                         \
+/* Calibrations. The bounds keep out slips of unit and sign; the gain's are the manuals': a charger of 10 to
+ * 50 A. */
+#define GAIN_MIN_MA        10000
+#define GAIN_MAX_MA        50000
+#define ERROR_MAX_MA       2000
+#define CORRECTION_MAX_MA  10000
+#define ERROR_MAX_MK       5000
+#define CORRECTION_MAX_MK  20000
+#define VERIFY_STEP_MIN_MK 1000
+#define VERIFY_STEP_MAX_MK 40000
+
+#define QUANTITY_OF(of, name, need, what, least, most, sentence)                                             \
+    {                                                                                                        \
+        .key = #name, .type = BIND_QUANTITY, .offset = offsetof(struct of, name), .required = need,          \
+        .quantity = what, .min = least, .max = most, .doc = sentence                                         \
+    }
+#define SAMPLES(of, spread_quantity, most)                                                                   \
     {.key = "samples",                                                                                       \
      .type = BIND_INTEGER,                                                                                   \
      .offset = offsetof(struct of, samples),                                                                 \
-     .min = 1,                                                                                               \
+     .min = 2,                                                                                               \
      .max = 64,                                                                                              \
      .preset = "8",                                                                                          \
-     .doc = "Readings taken of the board."},                                                                 \
-    {                                                                                                        \
-        .key = "spread", .type = BIND_QUANTITY, .offset = offsetof(struct of, spread), .required = true,     \
-        .quantity = spread_quantity, .doc = "Largest difference between these readings."                     \
-    }
-#define AMPERES(of, name, sentence)                                                                          \
-    {                                                                                                        \
-        .key = #name, .type = BIND_QUANTITY, .offset = offsetof(struct of, name), .required = true,          \
-        .quantity = QUANTITY_CURRENT, .doc = sentence                                                        \
-    }
+     .doc = "Readings taken of the board; one alone has no spread."},                                        \
+        QUANTITY_OF(of, spread, true, spread_quantity, 1, most,                                              \
+                    "Largest difference between these readings.")
+#define AMPERES(of, name, least, most, sentence)                                                             \
+    QUANTITY_OF(of, name, true, QUANTITY_CURRENT, least, most, sentence)
 
 static const struct bind_field calibrate_zero_fields[] = {
-    SAMPLES(recipe_calibrate_zero, QUANTITY_CURRENT),
-    AMPERES(recipe_calibrate_zero, tolerance, "Error that may remain."),
-    AMPERES(recipe_calibrate_zero, correction_max, "A larger error as found is a bad board."),
+    SAMPLES(recipe_calibrate_zero, QUANTITY_CURRENT, ERROR_MAX_MA),
+    AMPERES(recipe_calibrate_zero, tolerance, 1, ERROR_MAX_MA, "Error that may remain."),
+    AMPERES(recipe_calibrate_zero, correction_max, 1, CORRECTION_MAX_MA,
+            "A larger error as found is a bad board; not below tolerance."),
     COMMON(recipe_calibrate_zero),
     {NULL}};
 SCHEMA(calibrate_zero, "Calibrates the current zero while no current flows.");
 
 static const struct bind_field calibrate_gain_fields[] = {
-    AMPERES(recipe_calibrate_gain, current, "Current to calibrate at; charge positive."),
-    AMPERES(recipe_calibrate_gain, verify_current, "Second point that must read right afterwards."),
-    SAMPLES(recipe_calibrate_gain, QUANTITY_CURRENT),
-    AMPERES(recipe_calibrate_gain, tolerance, "Error that may remain at both points."),
-    {.key = "correction_max",
-     .type = BIND_QUANTITY,
-     .offset = offsetof(struct recipe_calibrate_gain, correction_max),
-     .required = true,
-     .quantity = QUANTITY_PERCENT,
-     .min = 1,
-     .max = 50000,
-     .doc = "A larger error as found is a bad board."},
+    AMPERES(recipe_calibrate_gain, current, GAIN_MIN_MA, GAIN_MAX_MA,
+            "Charging current to calibrate at; the manuals ask for a charger of 10 A to 50 A."),
+    AMPERES(recipe_calibrate_gain, verify_current, -GAIN_MAX_MA, GAIN_MAX_MA,
+            "Second point that must read right afterwards; at least 1 A away from 0 A and from current."),
+    SAMPLES(recipe_calibrate_gain, QUANTITY_CURRENT, ERROR_MAX_MA),
+    AMPERES(recipe_calibrate_gain, tolerance, 1, ERROR_MAX_MA, "Error that may remain at both points."),
+    QUANTITY_OF(recipe_calibrate_gain, correction_max, true, QUANTITY_PERCENT, 1, 50000,
+                "A larger error as found is a bad board."),
     {.key = "settle",
      .type = BIND_QUANTITY,
      .offset = offsetof(struct recipe_calibrate_gain, settle),
@@ -207,23 +215,23 @@ static const struct bind_field calibrate_gain_fields[] = {
 SCHEMA(calibrate_gain,
        "Calibrates the current gain against the slot's reference and proves it at a second point.");
 
-#define KELVIN(name, need, sentence)                                                                         \
-    {                                                                                                        \
-        .key = #name, .type = BIND_QUANTITY, .offset = offsetof(struct recipe_calibrate_temperature, name),  \
-        .required = need, .quantity = QUANTITY_TEMPERATURE_DIFFERENCE, .doc = sentence                       \
-    }
+#define KELVIN(name, need, least, most, sentence)                                                            \
+    QUANTITY_OF(recipe_calibrate_temperature, name, need, QUANTITY_TEMPERATURE_DIFFERENCE, least, most,      \
+                sentence)
+
 static const struct bind_field calibrate_temperature_fields[] = {
     {.key = "sensors",
      .type = BIND_INTEGERS,
      .offset = offsetof(struct recipe_calibrate_temperature, sensors),
      .required = true,
      .min = 1,
-     .max = 33,
-     .doc = "Sensor numbers from 0; cells first, then MOS, then ambient."},
-    SAMPLES(recipe_calibrate_temperature, QUANTITY_TEMPERATURE_DIFFERENCE),
-    KELVIN(tolerance, true, "Error that may remain."),
-    KELVIN(correction_max, true, "A larger error as found is a bad board."),
-    KELVIN(verify_step, false,
+     .max = RECIPE_SENSOR_LAST + 1,
+     .doc = "Sensor numbers from 0, each once; cells first, then MOS, then ambient."},
+    SAMPLES(recipe_calibrate_temperature, QUANTITY_TEMPERATURE_DIFFERENCE, ERROR_MAX_MK),
+    KELVIN(tolerance, true, 1, ERROR_MAX_MK, "Error that may remain."),
+    KELVIN(correction_max, true, 1, CORRECTION_MAX_MK,
+           "A larger error as found is a bad board; not below tolerance."),
+    KELVIN(verify_step, false, VERIFY_STEP_MIN_MK, VERIFY_STEP_MAX_MK,
            "The bench moves by this much for the second point; absent = no second point."),
     COMMON(recipe_calibrate_temperature),
     {NULL}};
@@ -263,11 +271,11 @@ static const struct bind_field limit_fields[] = {
     {.key = "min",
      .type = BIND_TEXT,
      .offset = offsetof(struct recipe_limit, min_text),
-     .doc = "Lower limit, with unit."},
+     .doc = "Lower limit, with unit; within what the reading can be."},
     {.key = "max",
      .type = BIND_TEXT,
      .offset = offsetof(struct recipe_limit, max_text),
-     .doc = "Upper limit, with unit."},
+     .doc = "Upper limit, with unit; within what the reading can be."},
     {NULL}};
 static const struct bind_schema limit_schema = {.name = "limit",
                                                 .size = sizeof(struct recipe_limit),

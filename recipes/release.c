@@ -98,6 +98,22 @@ struct release *release_load(const char *path, const struct trust *trust, GError
     return release;
 }
 
+bool release_check(const char *path, const struct release *release, const struct trust *trust, GError **error)
+{
+    struct plan_files files = {0};
+    g_autoptr(GError) wrong = NULL;
+    g_autofree char *recipe_path = plan_files_beside(path, release->recipe);
+    bool loaded = plan_files_load(&files, recipe_path, trust, &wrong);
+    bool released = plan_files_released(&files, release, recipe_path, error);
+    plan_files_clear(&files);
+    if (released && !loaded) {
+        if (error_kind(wrong) == ERROR_AUTHOR)
+            wrong->code = ERROR_TRUST;
+        g_propagate_error(error, g_steal_pointer(&wrong));
+    }
+    return released && loaded;
+}
+
 void release_free(struct release *release)
 {
     bind_free(&release_schema, release);

@@ -23,6 +23,10 @@ extern const struct bind_schema release_schema;
 /* Verifies the signature with a key of role RELEASE before anything of it is believed. */
 struct release *release_load(const char *path, const struct trust *trust,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Reads what a release pins as a run does, and compares each file with its hash: TRUST naming the first that
+ * is not the released one, or why a file cannot be used. */
+bool release_check(const char *path, const struct release *release, const struct trust *trust,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void release_free(struct release *release);
 /* Reads the recipe and what it names, checks all of it as plan does for files alone, writes `out` and its
  * .sig. */

@@ -219,15 +219,16 @@ static int release_verify_verb(const struct cli_input *input)
     if (!cli_has(input, "trust"))
         return cli_usage(input, "--trust FOLDER is needed");
     struct trust *trust = trust_load(cli_get(input, "trust"), &error);
-    struct release *release =
-        trust ? release_load(g_ptr_array_index(input->arguments, 0), trust, &error) : NULL;
+    const char *path = g_ptr_array_index(input->arguments, 0);
+    struct release *release = trust ? release_load(path, trust, &error) : NULL;
+    bool ok = release && release_check(path, release, trust, &error);
     trust_free(trust);
-    if (!release)
-        return cli_fail(input, error);
-    printf("good signature by %s (%s)\nrecipe %s revision %" G_GINT64_FORMAT "\n", release->signer.name,
-           release->signer.key_id, release->recipe, release->revision);
+    if (ok)
+        printf("good signature by %s (%s)\nrecipe %s revision %" G_GINT64_FORMAT "\n"
+               "recipe, profile, label layout and package are the released ones\n",
+               release->signer.name, release->signer.key_id, release->recipe, release->revision);
     release_free(release);
-    return 0;
+    return ok ? 0 : cli_fail(input, error);
 }
 
 static const struct cli_option keys_options[] = {
@@ -285,7 +286,10 @@ const struct cli_verb cli_files_verbs[] = {
      .arguments = "RELEASE",
      .arguments_min = 1,
      .arguments_max = 1,
-     .summary = "verify the signature of a release",
+     .summary = "verify a release: its signature, and every file against its pinned hash",
+     .text = "Believes the release only with a good signature of a release key, then reads recipe, profile, "
+             "label layout and firmware package as a run reads them. A file that is not the released one is "
+             "named with both hashes; exit code 7.",
      .options = release_verify_options,
      .run = release_verify_verb},
     {NULL},

@@ -136,7 +136,10 @@ static bool check_range(const struct bind_field *field, const struct bind_node *
     if ((field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max))
         return true;
     g_autofree char *range = bind_range(field), *shown = format_value(field, value);
-    bind_report_error(report, node->place, NULL, "%s: %s is out of range, expected %s", field->key, shown,
+    bool low = value < field->min;
+    g_autofree char *bound = format_value(field, low ? field->min : field->max);
+    g_autofree char *hint = g_strdup_printf("write %s or %s", bound, low ? "more" : "less");
+    bind_report_error(report, node->place, hint, "%s: %s is out of range, expected %s", field->key, shown,
                       range);
     return false;
 }

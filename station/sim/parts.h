@@ -17,7 +17,8 @@ struct sim_board {
     uint64_t unit_seed;
     const char *defect; /* NULL = none */
     char uid[SIM_UID_TEXT];
-    char sn[16]; /* of its scan */
+    char sn[16];       /* of its scan */
+    GBytes *came_with; /* the flash of a board that must be refused; NULL for others */
 };
 
 /* What an attempt is disturbed with, decided before it starts. */
@@ -122,6 +123,7 @@ bool sim_chance(const struct sim_slot *slot, const char *name, unsigned one_in);
 
 /* sim_oracle.c */
 void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void sim_oracle_meet(struct sim_board *board); /* before it is put into a slot */
 void sim_oracle_attempt(struct sim_slot *slot, int code);
 void sim_oracle_store(struct sim_shift *shift, bool whole);
 bool sim_oracle_learn(struct sim_slot *slot);

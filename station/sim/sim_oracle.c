@@ -94,21 +94,39 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
         sim_violation(slot->shift, slot->unit, "I1 passed with a wrong byte in the flash");
 }
 
-static void check_never(struct sim_slot *slot, const struct sim_board *board)
+/* Nothing makes such a board good. */
+static bool must_fail(const struct sim_board *board)
 {
     static const char *const never[] = {"wrong-product", "wrong-hardware", "wrong-mcu",
                                         "foreign-sn",    "silent",         "wrong-password"};
-    if (board->defect)
-        for (gsize i = 0; i < G_N_ELEMENTS(never); i++)
-            if (strcmp(board->defect, never[i]) == 0)
-                sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", never[i]);
+    for (gsize i = 0; board->defect && i < G_N_ELEMENTS(never); i++)
+        if (strcmp(board->defect, never[i]) == 0)
+            return true;
+    return false;
+}
+
+void sim_oracle_meet(struct sim_board *board)
+{
+    board->came_with = must_fail(board) ? flash_of(board) : NULL;
+}
+
+/* On a quiet line the application tells what the board is, before its flash is touched. */
+static void check_untouched(struct sim_slot *slot)
+{
+    if (!slot->own->came_with || slot->attempt != 1 || slot->fault.class_index >= 0)
+        return;
+    g_autoptr(GBytes) found = flash_of(slot->own);
+    if (!g_bytes_equal(slot->own->came_with, found))
+        sim_violation(slot->shift, slot->unit, "I6 a board with defect %s was erased before it was refused",
+                      slot->own->defect);
 }
 
 static void check_board(struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
     const uint8_t *bytes;
     size_t n;
-    check_never(slot, board);
+    if (must_fail(board))
+        sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", board->defect);
     check_flash(slot, board);
     check_configuration(slot, board);
     if (!vboard_truth_block(board->board, BLOCK_IDENTITY, &bytes, &n) || memcmp(bytes, sn, strlen(sn)) != 0)
@@ -146,6 +164,7 @@ static void check_pass(struct sim_slot *slot)
 void sim_oracle_attempt(struct sim_slot *slot, int code)
 {
     struct sim_shift *shift = slot->shift;
+    check_untouched(slot);
     if (store_disk_gone(shift->disk))
         return; /* what was acknowledged is looked for after the restart */
     g_autofree char *flows = vboard_bench_command(slot->there->board, "OUTP?", shift->now_us);

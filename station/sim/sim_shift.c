@@ -24,13 +24,16 @@ static struct sim_board *board_new(const struct sim_slot *slot, uint64_t unit_se
     for (unsigned i = 0; i < sizeof id; i++)
         g_snprintf(board->uid + 2 * i, 3, "%02x", id[i]);
     g_snprintf(board->sn, sizeof board->sn, "BSN%08u", (unsigned)(slot->unit + 1));
+    sim_oracle_meet(board);
     return board;
 }
 
 static void board_free(struct sim_board *board)
 {
-    if (board)
-        vboard_free(board->board);
+    if (!board)
+        return;
+    vboard_free(board->board);
+    g_clear_pointer(&board->came_with, g_bytes_unref);
     g_free(board);
 }
 
@@ -189,8 +192,8 @@ static bool has_passed(struct sim_slot *slot)
     return passed;
 }
 
-/* A label that surely did not come out is asked for again. */
-static void press_missing(struct sim_slot *slot)
+/* Every label is asked for once more: only one that surely did not come out may come now. */
+static void ask_label_again(struct sim_slot *slot)
 {
     const struct screen_watcher watcher = {slot, on_event, on_verdict, on_ask};
     struct screen *screen = screen_new_watched(&watcher);
@@ -295,8 +298,8 @@ static void unit(struct sim_slot *slot)
                     strcmp(slot->own->defect, "half-flashed") != 0;
     if (!done && !hopeless && !slot->swapped && !sim_store_ill(shift))
         sim_violation(shift, slot->unit, "a good board did not pass in %u attempts", attempts_max(slot));
-    if (done && slot->printed == 0 && !sim_store_ill(shift))
-        press_missing(slot);
+    if (done && !sim_store_ill(shift))
+        ask_label_again(slot);
     if (done && !sim_store_ill(shift) && sim_chance(slot, "double-scan", 12))
         must_refuse(slot, "a second scan of a unit that passed", slot->own->sn);
     shift->count->units++;

@@ -11,25 +11,9 @@ extern const struct step_kind step_calibrate_zero, step_calibrate_gain, step_cal
 #define SAMPLES_MAX      64
 #define SAMPLE_PERIOD_MS 50
 
-typedef bool (*sample_reader)(const struct board_telemetry *telemetry, unsigned sensor, int64_t *value);
-
-static bool current_of(const struct board_telemetry *telemetry, unsigned sensor, int64_t *value)
-{
-    (void)sensor;
-    *value = telemetry->current_ma;
-    return true;
-}
-
-static bool temperature_of(const struct board_telemetry *telemetry, unsigned sensor, int64_t *value)
-{
-    if (sensor < telemetry->sensors)
-        *value = telemetry->sensor_mdeg[sensor];
-    else if (sensor == telemetry->sensors)
-        *value = telemetry->mos_mdeg;
-    else
-        *value = telemetry->ambient_mdeg;
-    return *value != TELEMETRY_ABSENT;
-}
+struct sampling;
+typedef bool (*sample_reader)(const struct board_telemetry *telemetry, const struct sampling *s,
+                              int64_t *value, GError **error);
 
 struct sampling {
     sample_reader reader;
@@ -38,6 +22,33 @@ struct sampling {
     enum quantity quantity;
     const char *name;
 };
+
+static bool current_of(const struct board_telemetry *telemetry, const struct sampling *s, int64_t *value,
+                       GError **error)
+{
+    (void)s, (void)error;
+    *value = telemetry->current_ma;
+    return true;
+}
+
+/* Sensors are numbered as the recipe numbers them: the cells' from 0, then MOS, then ambient. */
+static bool temperature_of(const struct board_telemetry *telemetry, const struct sampling *s, int64_t *value,
+                           GError **error)
+{
+    unsigned mos = telemetry->sensors, ambient = mos + 1;
+    if (s->sensor > ambient)
+        return error_set(error, ERROR_AUTHOR,
+                         "%s: sensor %u is not there: this board has %u cell sensors, so MOS is %u and "
+                         "ambient %u is the last; correct `sensors:` of the recipe's calibrate_temperature",
+                         s->name, s->sensor, mos, mos, ambient);
+    *value = s->sensor < mos    ? telemetry->sensor_mdeg[s->sensor]
+             : s->sensor == mos ? telemetry->mos_mdeg
+                                : telemetry->ambient_mdeg;
+    return *value != TELEMETRY_ABSENT || error_set(error, ERROR_LIMIT,
+                                                   "%s: the board reports sensor %u as absent; expected a "
+                                                   "temperature: check the sensor and its plug",
+                                                   s->name, s->sensor);
+}
 
 /* The mean of the board's own reading; LIMIT when it wanders more than the spread allows. */
 static bool sample(struct step_context *context, const struct sampling *s, int64_t *mean, GError **error)
@@ -50,8 +61,8 @@ static bool sample(struct step_context *context, const struct sampling *s, int64
         if ((i && !wire_pause_ms(context->wire, SAMPLE_PERIOD_MS, error)) ||
             !board_telemetry(context->board, &telemetry, error))
             return false;
-        if (!s->reader(&telemetry, s->sensor, &value))
-            return error_set(error, ERROR_LIMIT, "%s: the sensor is absent", s->name);
+        if (!s->reader(&telemetry, s, &value, error))
+            return false;
         sum += value;
         low = MIN(low, value);
         high = MAX(high, value);
@@ -117,16 +128,27 @@ static bool read_point(struct step_context *context, int64_t current_ma, int64_t
            bench_read_current(context->bench, truth, error) && sample(context, &s, reading, error);
 }
 
-/* A reference that is itself far from what was asked for would calibrate the board to a wrong truth. */
+/* A reference that is itself far from what was asked for would calibrate the board to a wrong truth, and from
+ * no current no gain can be had. */
 static bool check_reference(int64_t truth, int64_t asked, GError **error)
 {
-    /* No current is no reference either, and a gain cannot be had from it. */
-    if (truth != 0 && llabs(truth - asked) * 10 <= llabs(asked))
+    int64_t slack = llabs(asked) / 10;
+    if (truth != 0 && llabs(truth - asked) <= slack)
         return true;
-    g_autofree char *is = quantity_format(QUANTITY_CURRENT, truth);
     g_autofree char *must = quantity_format(QUANTITY_CURRENT, asked);
+    g_autofree char *is = quantity_format(QUANTITY_CURRENT, truth);
+    g_autofree char *least = quantity_format(QUANTITY_CURRENT, asked - slack);
+    g_autofree char *most = quantity_format(QUANTITY_CURRENT, asked + slack);
+    if (truth == 0)
+        return error_set(
+            error, ERROR_INSTRUMENT,
+            "no current flows: the reference shows 0 A, expected %s to %s; check that the source is "
+            "on and its cables to board and reference are plugged",
+            least, most);
     return error_set(error, ERROR_INSTRUMENT,
-                     "the reference shows %s where %s was set: check source and wiring", is, must);
+                     "the source was set to %s but the reference shows %s, expected %s to %s; check the "
+                     "source's limits, the wiring and the reference's range",
+                     must, is, least, most);
 }
 
 static bool gain_points(struct step_context *context, GError **error)

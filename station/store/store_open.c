@@ -133,6 +133,14 @@ static bool check_health(struct store *store, GError **error)
            store_check_chain(store, MAX(1, store->seq - TAIL_ROWS + 1), &rows, store->head, error);
 }
 
+/* After a failed sync the kernel shows rows that it will never write, and no later sync brings them to the
+ * disk; a row appended behind them would go with them when the power goes. So what was found in the log is
+ * first copied into the database and synced there, and a new log is begun. */
+static bool make_durable(struct store *store, GError **error)
+{
+    return store_exec(store, "PRAGMA wal_checkpoint(PASSIVE)", error);
+}
+
 static bool interrupt(struct store *store, json_t *row, GError **error)
 {
     json_t *step = json_object_get(row, "step");
@@ -232,8 +240,8 @@ struct store *store_open(const char *folder, const char *station, struct tick *t
     if (ok && take_lock(store, error) &&
         open_connection(store, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error) &&
         set_pragmas(store, error) && migrate(store, error) && check_health(store, error) &&
-        read_boot(store, error) && open_proof(store, error) && interrupt_open_runs(store, error) &&
-        settle_labels(store, error))
+        make_durable(store, error) && read_boot(store, error) && open_proof(store, error) &&
+        interrupt_open_runs(store, error) && settle_labels(store, error))
         return store;
     store_close(store);
     return NULL;

@@ -70,12 +70,12 @@ static bool bind_text(sqlite3_stmt *statement, int i, const char *text)
 
 static bool bind_all(sqlite3_stmt *statement, const char *format, va_list args)
 {
-    bool ok = true;
-    for (int i = 0; format && format[i]; i++) {
+    bool ok = true; /* the first failure ends it: the next success would take SQLite's error code away */
+    for (int i = 0; ok && format && format[i]; i++) {
         if (format[i] == 'i')
-            ok &= sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t)) == SQLITE_OK;
+            ok = sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t)) == SQLITE_OK;
         else
-            ok &= bind_text(statement, i + 1, va_arg(args, const char *));
+            ok = bind_text(statement, i + 1, va_arg(args, const char *));
     }
     return ok;
 }

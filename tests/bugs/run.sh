@@ -1,50 +1,74 @@
 #!/usr/bin/env bash
-# Does the net hold fish? Puts each bug of bugs.txt into a copy of the sources, one at a time, and looks whether the
-# simulated shifts or the unit tests see it. Prints a table; exit 1 when one swims through.
+# Does the net hold fish? Puts each bug of bugs.txt into a copy of the sources, one at a time, and looks which nets hold it:
+# the simulated shifts, the unit tests and, where both are silent, the tests named by SCRIPTS. Exit 1 when one swims through.
 #
-#   tests/bugs/run.sh [NAME…]      SIM_UNITS: boards per simulation (default 200)
+#   tests/bugs/run.sh [--table] [NAME…]     --table: as the table of docs/seeded-bugs.md
+#   SIM_UNITS: boards per simulation (default 64). SCRIPTS: such as '^(bad|peer|crash)/' (default none).
+#   TMPDIR=/dev/shm makes it several times as quick. WORK: folder to build in and to keep for the next time.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-git -C "$here" ls-files -z | (cd "$here" && xargs -0 cp --parents -t "$work")
-log="$work/build.log"
-cmake -G Ninja -S "$work" -B "$work/build" >"$log"
-ninja -C "$work/build" >>"$log"
+table=false
+[ "${1:-}" != --table ] || { table=true; shift; }
+work=${WORK:-$(mktemp -d)}
+[ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
+rm -rf "$work/clean" "$work/tmp"
+mkdir -p "$work/tree" "$work/clean" "$work/tmp"
+export TMPDIR=$work/tmp
+git -C "$here" ls-files -z | (cd "$here" && xargs -0 cp --parents -t "$work/clean")
+# What did not change is not built again.
+(cd "$work/clean" && find . -type f -print0) | while IFS= read -rd '' file; do
+    cmp -s "$work/clean/$file" "$work/tree/$file" || install -D "$work/clean/$file" "$work/tree/$file"
+done
+log=$work/build.log build=$work/build
+cmake -G Ninja -S "$work/tree" -B "$build" >"$log"
+mapfile -t targets < <(ninja -C "$build" -t targets all | sed -nE 's/^(packline|packline-board|tests\/[a-z]+_test_[a-z_0-9]+): .*_EXECUTABLE_.*/\1/p')
+ninja -j2 -C "$build" "${targets[@]}" >>"$log"
 missed=0
 
-# What the present tree says of itself first: a net that is always red catches nothing.
-look() {
-    if ! "$work/build/packline" simulate --seed 11 --units "${SIM_UNITS:-200}" --slots 4 --no-shrink >"$work/sim.txt" 2>&1; then
-        echo "simulation: $(sed -nE 's/^first: //p' "$work/sim.txt" | cut -c1-90)"
+# The first promise that is broken: with every fault by chance, then with each defect of a board once.
+simulation() {
+    for what in "--seed 11 --units ${SIM_UNITS:-64} --slots 4 --no-shrink" "--sweep boards --units 1"; do
+        # shellcheck disable=SC2086
+        timeout 300 "$build/packline" simulate $what >"$work/sim.txt" 2>&1 && continue
+        sed -nE 's/^first: //p' "$work/sim.txt" | grep . || tail -n 1 "$work/sim.txt"
         return
-    fi
-    ctest --test-dir "$work/build" -R '^unit/' >"$work/ctest.txt" 2>&1 && return
-    echo "tests: $(sed -nE 's/^[[:space:]]*[0-9]+ - ([^ ]+).*/\1/p' "$work/ctest.txt" | tr '\n' ' ')"
+    done
 }
+
+tests() {
+    ctest --test-dir "$build" --timeout 300 -R "$1" >"$work/$2.txt" 2>&1 && return
+    sed -nE 's/^[[:space:]]*[0-9]+ - ([^ ]+) .*/\1/p' "$work/$2.txt" | sort -u | paste -sd' '
+}
+
+look() {
+    simulation >"$work/sim.says" &
+    tests ^unit/ unit >"$work/unit.says"
+    wait $!
+    [ ! -s "$work/sim.says" ] || sed 's/^/simulation: /' "$work/sim.says"
+    [ ! -s "$work/unit.says" ] || cat "$work/unit.says"
+    [ -s "$work/sim.says" ] || [ -s "$work/unit.says" ] || [ -z "${SCRIPTS:-}" ] || tests "$SCRIPTS" scripts
+}
+
+# A net that is always red catches nothing.
 clean=$(look)
 [ -z "$clean" ] || { echo "without any bug: $clean"; exit 1; }
 
-while IFS='|' read -r name rest; do
-    name=$(xargs <<<"$name")
-    case $name in '' | '#'*) continue ;; esac
+while IFS= read -r head; do
+    case $head in '' | '#'*) continue ;; esac
+    IFS= read -r file && IFS= read -r from && IFS= read -r to
+    name=${head%%:*}
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
-    # Columns are split at " | " so that patterns may hold a bar.
-    IFS=$'\t' read -r file pattern bug < <(sed -E 's/^ +//; s/ \| /\t/; s/ \| /\t/' <<<"$rest")
-    cp "$here/$file" "$work/$file"
-    FROM="$pattern" TO="$bug" perl -0pi -e 's/$ENV{FROM}/$ENV{TO}/' "$work/$file"
-    if cmp -s "$here/$file" "$work/$file"; then
-        echo "$name: the pattern fits nothing in $file any more"
-        missed=1
-        continue
-    fi
-    if ! ninja -C "$work/build" >"$log" 2>&1; then
-        if grep -q 'error:' "$log"; then found="compiler: $(grep -m1 -oE 'error: .*' "$log" | cut -c8-90)"; else found=''; fi
+    FROM=$from TO=$to perl -0pi -e 's/$ENV{FROM}/my $kept = $1; $ENV{TO} =~ s{\\n}{\n}gr =~ s{\\1}{$kept}gr/e' "$work/tree/$file"
+    if cmp -s "$work/clean/$file" "$work/tree/$file"; then
+        found="NOT PUT IN: the pattern fits nothing in $file"
+    elif ninja -j2 -C "$build" "${targets[@]}" >"$log" 2>&1; then
+        found=$(look | paste -sd';' | sed 's/;/; /g')
     else
-        found=$(look)
+        found="NOT BUILT: $(grep -m1 -oE 'error: .*' "$log" || true)"
     fi
-    printf '%-28s %s\n' "$name" "${found:-NOT CAUGHT}"
-    [ -n "$found" ] || missed=1
-    cp "$here/$file" "$work/$file"
-done <"$here/tests/bugs/bugs.txt"
+    case $found in '' | NOT*) missed=1 ;; esac
+    found=${found:-NOT CAUGHT}
+    if $table; then echo "| $name | ${head#*: } | $found |"; else echo "$name: $found"; fi
+    cp "$work/clean/$file" "$work/tree/$file"
+done <"$work/clean/tests/bugs/bugs.txt"
 exit $missed

@@ -9,6 +9,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A target may have it: makes what was changed at random right again where a checksum would refuse it unread.
+ */
+void fuzz_repair(uint8_t *bytes, size_t n) __attribute__((weak));
+
 /* A far side that answers whatever is sent with the next piece of the input: a length byte, then so many
  * bytes. A byte takes a millisecond. When the input is used up it is silent, or repeats itself without an
  * end. */

@@ -43,7 +43,7 @@ static bool operate(struct board *board, unsigned what, GError **error)
         g_assert_nonnull(memchr(telemetry.active, 0, sizeof telemetry.active));
         return true;
     case 2:
-        return board_clock_read(board, &wall_us, error);
+        return board_clock_read(board, &wall_us, error) && board_clock_write(board, wall_us, error);
     case 3:
         return board_history_read(board, take, &records, error);
     case 4: {
@@ -54,13 +54,16 @@ static bool operate(struct board *board, unsigned what, GError **error)
         return image != NULL;
     }
     case 5: {
-        struct secret *password = secret_from_text("888888");
-        bool ok = board_login(board, 1, password, error);
+        struct secret *password = secret_from_text("888888"), *theft = secret_from_text("654321");
+        bool ok = board_login(board, 1, password, error) && board_antitheft_off(board, theft, error) &&
+                  board_calibrate(board, what / 10 % (CALIBRATE_RESET + 1), 1, -20000, error) &&
+                  board_history_erase(board, error);
         secret_free(password);
+        secret_free(theft);
         return ok;
     }
     case 6:
-        return board_control(board, CONTROL_RESET, 0, error);
+        return board_control(board, what / 10 % (CONTROL_CLEAR_PCB_BARCODE + 1), 0, error);
     case 7:
         value.item = g_ptr_array_index(profile->items, what / 10 % profile->items->len);
         board->level = 3;

@@ -90,6 +90,48 @@ static void assert_same(const struct image *image, GString *text)
     g_string_free(text, TRUE);
 }
 
+static uint8_t byte_at(const uint8_t *text)
+{
+    return (uint8_t)(g_ascii_xdigit_value((char)text[0]) << 4 | g_ascii_xdigit_value((char)text[1]));
+}
+
+static void put_byte(uint8_t *text, unsigned byte)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    text[0] = (uint8_t)digits[byte >> 4 & 15];
+    text[1] = (uint8_t)digits[byte & 15];
+}
+
+/* Length and checksum of one record; what is no pairs of digits is left as it is. */
+static void repair_record(uint8_t *line, size_t n)
+{
+    const size_t head = line[0] == ':' ? 1 : 2;
+    uint8_t sum = 0;
+    if (n > 0 && line[n - 1] == '\r')
+        n--;
+    if (n < head + 4 || (n - head) % 2 || (line[0] != ':' && line[0] != 'S'))
+        return;
+    for (size_t i = head; i < n; i++)
+        if (!g_ascii_isxdigit((char)line[i]))
+            return;
+    size_t count = (n - head) / 2;
+    put_byte(line + head, (unsigned)(line[0] == ':' ? count - 5 : count - 1));
+    for (size_t i = 0; i + 1 < count; i++)
+        sum = (uint8_t)(sum + byte_at(line + head + 2 * i));
+    put_byte(line + n - 2, line[0] == ':' ? (unsigned)-sum : (unsigned)~sum);
+}
+
+void fuzz_repair(uint8_t *bytes, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        const uint8_t *end = memchr(bytes + at, '\n', n - at);
+        size_t length = end ? (size_t)(end - bytes) - at : n - at;
+        if (length > 0)
+            repair_record(bytes + at, length);
+        at += length + 1;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(image_auto) image = parse(data, size);

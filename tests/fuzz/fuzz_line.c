@@ -20,6 +20,18 @@ static void settings(const char *text)
     g_assert_cmpuint(wire_line_bits(&line), >=, 9);
 }
 
+/* Behind a path that cannot be opened, so that only the words after it are looked at. */
+static void link_options(const char *text)
+{
+    g_autofree char *url = g_strconcat("unix:/dev/null/none?", text, NULL);
+    struct tick_virtual clock;
+    g_autoptr(GError) error = NULL;
+    tick_virtual_init(&clock, 0);
+    const struct wire_options options = {{9600, 8, WIRE_PARITY_NONE, 1}, &clock.tick, NULL};
+    g_assert_null(wire_open(url, &options, &error));
+    g_assert_nonnull(error);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!profile) {
@@ -35,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(GError) error = NULL;
     struct item_value value = {0}, again = {0};
     settings(text);
+    link_options(text);
     bool ok = profile_value_parse(item, text, &value, &error);
     g_assert_true(ok == (error == NULL));
     if (!ok || item->secret)

@@ -41,6 +41,8 @@ static void run_variants(const uint8_t *bytes, size_t n)
         for (unsigned k = 0; k < i % 4; k++)
             changed[next_random() % n] = (uint8_t)next_random();
         changed[at] ^= (uint8_t)(1u << i % 8);
+        if (fuzz_repair && i % 3)
+            fuzz_repair(changed, n);
         run(changed, n);
     }
 }

@@ -32,8 +32,8 @@ export G_MESSAGES_DEBUG='' G_DEBUG=''
 # The longest input that still tells something; the bigger the slower.
 length() {
     case $1 in
-    yaml) echo 32768 ;;
-    image | package | label) echo 8192 ;;
+    yaml) echo 40000 ;;
+    image | package | label | plan) echo 8192 ;;
     quantity | scan) echo 128 ;;
     *) echo 4096 ;;
     esac
@@ -48,11 +48,18 @@ for name in "$@"; do
     rm -rf "$found"
     mkdir -p "$found" "$corpus"
     seeds=()
+    [ "$name" != yaml ] || cp "$top"/recipes/*.yaml "$top"/recipes/boards/*.yaml "$corpus"
     for folder in "$here/corpus/$name" "$here/crashes/$name"; do
         [ ! -d "$folder" ] || seeds+=("$folder")
     done
     dictionary=()
     [ ! -f "$here/$name.dict" ] || dictionary=("-dict=$here/$name.dict")
+    case $name in
+    yaml | plan | label | package) # the words of all kinds of files, from their schemas
+        grep -ohE '"[a-z][a-z0-9_-]{2,30}"' "$top"/recipes/schema/*.json | sort -u >"$build/words.dict"
+        dictionary=("-dict=$build/words.dict")
+        ;;
+    esac
     "$build/fuzz_$name" "${dictionary[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
         -max_len="$(length "$name")" -artifact_prefix="$found/" -print_final_stats=1 \
         "$corpus" "${seeds[@]}" >"$log" 2>&1 || status=1

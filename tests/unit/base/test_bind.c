@@ -81,13 +81,14 @@ static const struct {
     {"cells: \"4\"\n", "3:8 cells: a text in quotes, expected a number (leave the quotes out)\n"},
     {"cells: 4 s\n",
      "3:8 cells: '4 s' is a time, expected a whole number such as 30 (write a whole number)\n"},
-    {"cells: 0\n", "3:8 cells: 0 is out of range, expected 1 to 32\n"},
-    {"cells: 33\n", "3:8 cells: 33 is out of range, expected 1 to 32\n"},
+    {"cells: 0\n", "3:8 cells: 0 is out of range, expected 1 to 32 (write 1 or more)\n"},
+    {"cells: 33\n", "3:8 cells: 33 is out of range, expected 1 to 32 (write 32 or less)\n"},
     {"cells: 99999999999999999999\n",
      "3:8 cells: '99999999999999999999' is too large for a whole number (write for example \"30\")\n"},
     {"count: 3.5\n",
      "3:8 count: '3.5' is not a whole number, expected a whole number such as 30 (write a whole number)\n"},
-    {"address: 0x08010000\n", "3:10 address: 0x8010000 is out of range, expected 0x8000000 to 0x800FFFF\n"},
+    {"address: 0x08010000\n",
+     "3:10 address: 0x8010000 is out of range, expected 0x8000000 to 0x800FFFF (write 0x800FFFF or less)\n"},
     {"address: 0xZZ\n", "3:10 address: '0xZZ' is not a hexadecimal number (write it like 0x08000000)\n"},
     {"address: 0X08000000\n",
      "3:10 address: '0X08000000' is not a hexadecimal number (write it like 0x08000000)\n"},
@@ -103,9 +104,12 @@ static const struct {
     {"timeout: 3 V\n",
      "3:10 timeout: '3 V' is a voltage, expected a time such as 30 s (units are s, ms, us, min, h, "
      "d)\n"},
-    {"timeout: 0.9 ms\n", "3:10 timeout: 900 us is out of range, expected at least 1 ms\n"},
-    {"inner: {name: ab, volt: 4.001 V}\n", "3:25 volt: 4.001 V is out of range, expected 2 V to 4 V\n"},
-    {"inner: {name: ab, volt: 1.999 V}\n", "3:25 volt: 1.999 V is out of range, expected 2 V to 4 V\n"},
+    {"timeout: 0.9 ms\n",
+     "3:10 timeout: 900 us is out of range, expected at least 1 ms (write 1 ms or more)\n"},
+    {"inner: {name: ab, volt: 4.001 V}\n",
+     "3:25 volt: 4.001 V is out of range, expected 2 V to 4 V (write 4 V or less)\n"},
+    {"inner: {name: ab, volt: 1.999 V}\n",
+     "3:25 volt: 1.999 V is out of range, expected 2 V to 4 V (write 2 V or more)\n"},
     {"inner: {name: ab, volt: 3.0005 V}\n",
      "3:25 volt: '3.0005 V' is finer than this voltage can be kept (the finest step is 1 mV)\n"},
     /* words, bytes, dates, texts */
@@ -216,7 +220,7 @@ static void test_syntax(void)
         const char *text, *said;
     } cases[] = {
         {HEAD "cells: 99\ninner:\n  volt: 9 V\n   name: ab\n",
-         "3:8 cells: 99 is out of range, expected 1 to 32\n"
+         "3:8 cells: 99 is out of range, expected 1 to 32 (write 32 or less)\n"
          "6:8 YAML: mapping values are not allowed in this context\n"},
         {HEAD "timeot: 3 s\ntexts:\n  - a\n b\n",
          "3:1 unknown key 'timeot' (did you mean 'timeout'?)\n"

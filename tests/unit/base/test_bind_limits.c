@@ -38,7 +38,7 @@ static void test_scalar_size(void)
     g_autofree char *key = repeated(HEAD, "x", 1025, ": 1\n"), *reply = sample_refusals(key);
     expect(exact, "");
     expect(more, "3:9 a value of 4097 bytes, at most 4096 are accepted\n"
-                 "4:8 cells: 99 is out of range, expected 1 to 32\n");
+                 "4:8 cells: 99 is out of range, expected 1 to 32 (write 32 or less)\n");
     g_assert_nonnull(
         strstr(reply, "YAML: ")); /* a plain key has at most 1024 characters by YAML's own rule */
 }

@@ -17,6 +17,7 @@ struct rig {
     int64_t run;
     unsigned programs;
     bool answer_yes;
+    int64_t reference_percent; /* of the true current; what the reference shows */
     const char *const *defects;
     struct wire_fault_plan fault;
 };
@@ -74,7 +75,7 @@ static int64_t last_current(struct rig *rig)
 static bool read_current(struct bench *bench, int64_t *ma, GError **error)
 {
     (void)error;
-    *ma = last_current(rig_of(bench));
+    *ma = last_current(rig_of(bench)) * rig_of(bench)->reference_percent / 100;
     return true;
 }
 
@@ -150,6 +151,7 @@ static void rig_make(struct rig *rig, const char *const *defects, uint64_t unit_
     GError *error = NULL;
     memset(rig, 0, sizeof *rig);
     rig->answer_yes = true;
+    rig->reference_percent = 100;
     rig->desk = (struct desk){rig, rig_gate, rig_post, rig_claim, rig_ask};
     tick_virtual_init(&rig->far.clock, INT64_C(1795000000000000));
     rig->far.board = vboard_new(&options, tick_now(&rig->far.clock.tick), &error);
@@ -370,6 +372,49 @@ static void test_disturbed(void)
     g_assert_cmpuint(passed, >, 0);
 }
 
+/* A recipe that names a sensor behind the last one is told so; the ambient sensor does not stand in for it.
+ */
+static void test_sensor_not_there(void)
+{
+    static const char recipe[] = "recipes/basen-100ah-16s.yaml";
+    struct rig rig;
+    struct engine_result result;
+    rig_make(&rig, NULL, 3);
+    line_edit(&rig.line, recipe, "sensors: [0, 1, 2, 3, 4, 5]", "sensors: [5, 6]");
+    line_release(&rig.line);
+    run_unit(&rig, "BSN00000001", &result);
+    if (!strstr(result.text, "sensor 6 is not there") || !strstr(result.text, "ambient 5 is the last"))
+        g_error("step %d: %s", result.failed_step, result.text);
+    g_assert_cmpint(result.exit_code, ==, 3);
+    check_truth(&rig, "BSN00000001", &result);
+    engine_result_clear(&result);
+    rig_clear(&rig);
+}
+
+/* No gain is made from a reference that shows nothing, or far from what the source was set to. */
+static void test_reference_far_off(void)
+{
+    static const struct {
+        int64_t percent;
+        const char *says;
+    } cases[] = {{0, "no current flows: the reference shows 0 A, expected 18 A to 22 A"},
+                 {89, "the source was set to 20 A but the reference shows 17.8 A, expected 18 A to 22 A"},
+                 {-100, "the reference shows -20 A, expected 18 A to 22 A"}};
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, NULL, 3);
+        rig.reference_percent = cases[i].percent;
+        run_unit(&rig, "BSN00000001", &result);
+        if (!strstr(result.text, cases[i].says))
+            g_error("step %d: %s", result.failed_step, result.text);
+        g_assert_cmpint(result.exit_code, ==, 8);
+        check_truth(&rig, "BSN00000001", &result);
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+}
+
 static void test_one_number_one_board(void)
 {
     struct rig rig;
@@ -400,6 +445,8 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/recoverable", test_recoverable);
     g_test_add_func("/engine/unplugged", test_unplugged);
     g_test_add_func("/engine/disturbed", test_disturbed);
+    g_test_add_func("/engine/sensor-not-there", test_sensor_not_there);
+    g_test_add_func("/engine/reference-far-off", test_reference_far_off);
     g_test_add_func("/engine/one-number-one-board", test_one_number_one_board);
     return g_test_run();
 }

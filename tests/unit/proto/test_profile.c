@@ -176,7 +176,8 @@ static unsigned check_set(const struct profile *p, const char *const *pairs, cha
     for (; *pairs; pairs += 2) {
         struct item_value value;
         GError *error = NULL;
-        g_assert_true(profile_value_parse(profile_item_find(p, pairs[0]), pairs[1], &value, &error));
+        if (!profile_value_parse(profile_item_find(p, pairs[0]), pairs[1], &value, &error))
+            g_error("%s %s: %s", pairs[0], pairs[1], error->message);
         g_hash_table_insert(set.values, (gpointer)pairs[0], g_memdup2(&value, sizeof value));
     }
     unsigned n = profile_check_rules(p, rule_lookup, rule_sink, &set);
@@ -210,7 +211,39 @@ static void test_rules(void)
          "pack-ov-cells"},
         {{"protect.cell_uv_start", "2.7 V", "config.cell_count", "16", "protect.pack_uv_start", "43.1 V"},
          "pack-uv-cells"},
-        {{"protect.chg_ut_start", "0 °C", "protect.chg_ut_stop", "-5 °C"}, "chg-ut-release"}};
+        {{"protect.chg_ut_start", "0 °C", "protect.chg_ut_stop", "-5 °C"}, "chg-ut-release"},
+        {{"protect.disc_oc1_delay", "400 ms", "protect.disc_oc2_delay", "500 ms"}, "disc-oc-stage-delays"},
+        {{"protect.chg_oc1_delay", "400 ms", "protect.chg_oc2_delay", "500 ms"}, "chg-oc-stage-delays"},
+        {{"protect.cell_ov_stop", "2.9 V", "protect.cell_uv_stop", "2.95 V"}, "cell-release-window"},
+        {{"protect.pack_ov_stop", "47 V", "protect.pack_uv_stop", "47.2 V"}, "pack-release-window"},
+        {{"protect.chg_ot_stop", "5 °C", "protect.chg_ut_stop", "5 °C"}, "chg-temperature-window"},
+        {{"protect.disc_ot_stop", "5 °C", "protect.disc_ut_stop", "5 °C"}, "disc-temperature-window"},
+        {{"protect.env_ot_stop", "0 °C", "protect.env_ut_stop", "5 °C"}, "env-temperature-window"},
+        {{"alarm.cell_ov_stop", "2.9 V", "alarm.cell_uv_stop", "2.95 V"}, "alarm-cell-window"},
+        {{"alarm.pack_ov_stop", "47 V", "alarm.pack_uv_stop", "47.2 V"}, "alarm-pack-window"},
+        {{"protect.disc_ot_start", "60 °C", "protect.chg_ot_start", "65 °C"}, "chg-ot-inside-disc"},
+        {{"protect.chg_ut_start", "-25 °C", "protect.disc_ut_start", "-20 °C"}, "chg-ut-inside-disc"},
+        {{"protect.pack_ov_start", "56 V", "protect.const_pack_v", "56 V"}, "constant-voltage-below-ov"},
+        {{"protect.const_pack_v", "47.2 V", "protect.pack_uv_stop", "47.2 V"}, "constant-voltage-above-uv"},
+        {{"protect.chg_oc1_start", "20 A", "protect.const_current", "20000 mA"}, "constant-current-below-oc"},
+        {{"protect.cell_ov_start", "3.45 V", "protect.balance_start_vol", "3.45 V"}, "balance-below-ov"},
+        {{"protect.balance_start_vol", "2.9 V", "protect.cell_uv_stop", "2.95 V"}, "balance-above-uv"},
+        {{"protect.pack_ov_stop", "54.1 V", "protect.cell_ov_stop", "3.38 V", "config.cell_count", "16"},
+         "pack-ov-release-cells"},
+        {{"protect.pack_uv_stop", "47.1 V", "protect.cell_uv_stop", "2.95 V", "config.cell_count", "16"},
+         "pack-uv-release-cells"},
+        {{"protect.const_pack_v", "56 V", "protect.cell_ov_start", "3.65 V", "config.cell_count", "15"},
+         "constant-voltage-cells"},
+        {{"alarm.pack_ov_start", "56.8 V", "alarm.cell_ov_start", "3.55 V", "config.cell_count", "15"},
+         "alarm-pack-ov-cells"},
+        {{"alarm.pack_ov_stop", "55 V", "alarm.cell_ov_start", "3.55 V", "config.cell_count", "15"},
+         "alarm-pack-ov-release-cells"},
+        {{"alarm.pack_uv_start", "46.4 V", "alarm.cell_uv_start", "2.9 V", "config.cell_count", "14"},
+         "alarm-pack-uv-cells"},
+        {{"alarm.pack_uv_stop", "47.2 V", "alarm.cell_uv_stop", "2.95 V", "config.cell_count", "15"},
+         "alarm-pack-uv-release-cells"},
+        {{"protect.set_full_charge_capacity", "99 Ah", "protect.set_remaining_capacity", "100 Ah"},
+         "capacity-remaining-ah"}};
     g_autofree char *none = NULL;
     g_assert_cmpuint(check_set(p, good, &none), ==, 0);
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -218,6 +251,29 @@ static void test_rules(void)
         g_assert_cmpuint(check_set(p, bad[i].pairs, &sentences), ==, 1);
         g_assert_true(g_str_has_prefix(sentences, bad[i].rule));
     }
+    profile_free(p);
+}
+
+/* The manual's own values keep every rule but the two that the manual itself breaks. */
+static void test_presets_keep_rules(void)
+{
+    g_autofree char *text = shipped(), *report = NULL, *sentences = NULL;
+    struct profile *p = load(text, &report);
+    g_autoptr(GPtrArray) pairs = g_ptr_array_new();
+    for (guint i = 0; i < p->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(p->items, i);
+        if (item->has_preset && item->preset_text) {
+            g_ptr_array_add(pairs, item->key);
+            g_ptr_array_add(pairs, item->preset_text);
+        }
+    }
+    g_ptr_array_add(pairs, NULL);
+    g_assert_cmpuint(pairs->len, >, 2 * 100);
+    unsigned broken = check_set(p, (const char *const *)pairs->pdata, &sentences);
+    g_auto(GStrv) lines = g_strsplit(sentences, "\n", 0);
+    if (broken != 2 || !g_str_has_prefix(lines[0], "alarm-chg-ot-release: ") ||
+        !g_str_has_prefix(lines[1], "pack-release-inside-alarm: "))
+        g_error("%s", sentences);
     profile_free(p);
 }
 
@@ -251,6 +307,7 @@ int main(int argc, char **argv)
     g_test_add_func("/profile/refused", test_values_refused);
     g_test_add_func("/profile/broken", test_broken);
     g_test_add_func("/profile/rules", test_rules);
+    g_test_add_func("/profile/presets-keep-rules", test_presets_keep_rules);
     g_test_add_func("/profile/sum-rule", test_sum_rule);
     return g_test_run();
 }

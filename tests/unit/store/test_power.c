@@ -4,51 +4,25 @@
  *   POWER_CASES=100000 POWER_SEED=1 store_test_power     the long form; seeds count up from POWER_SEED */
 #include "tests/unit/store/world.h"
 
-#include <glib/gstdio.h>
-#include <stdlib.h>
-
 #define DAY_SEED 1795000000 /* of the disk until the cut: one day, the same each time */
 
-#if defined(__SANITIZE_ADDRESS__)
-#define EVERYDAY 60
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EVERYDAY 60
-#endif
-#endif
-#ifndef EVERYDAY
-#define EVERYDAY 400
-#endif
+#define EVERYDAY (240 / WORLD_SLOWER)
 
 struct tally {
     const char *name;
     enum store_disk_lie lie;
     uint64_t operations, points, cases, found[FINDINGS];
+    uint64_t go_on;    /* up to this seed every day goes on to its end, later one in four */
     uint64_t recovery; /* operations of the last recovery that was left alone */
     char first[600];
 };
-
-static char *folder;
-
-static uint64_t number(const char *name, uint64_t fallback)
-{
-    const char *text = g_getenv(name);
-    return text ? g_ascii_strtoull(text, NULL, 10) : fallback;
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t z = (a + 1) * 0x9e3779b97f4a7c15ull ^ (b + 1) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 29) * 0x94d049bb133111ebull;
-    return z ^ z >> 32;
-}
 
 /* The day until operation n, which is not done any more. The disk keeps what is durable and what is not
  * apart. */
 static struct store_disk_image *day_until(const struct tally *tally, uint64_t n, struct world *world)
 {
     struct store_disk *disk = store_disk_new(DAY_SEED);
-    world_init(world, folder);
+    world_init(world);
     store_disk_lie(disk, tally->lie);
     store_disk_arm(disk, DISK_KILL, n);
     world_day(world);
@@ -73,22 +47,10 @@ static void cut_again(struct tally *tally, struct store_disk *disk, struct world
     store_disk_restart(disk);
 }
 
-static void go_on(struct world *world, bool thorough)
-{
-    if (!world_day(world))
-        world_find(world, FINDING_OTHER, "the day cannot go on after row %d", (int)world->acked_seq);
-    world_close(world);
-    if (world->finding == FINDING_NONE && !world_done(world))
-        world_find(world, FINDING_OTHER, "a board was forgotten");
-    if (world->finding == FINDING_NONE && world_open(world, true))
-        world_check(world, thorough);
-    world_close(world);
-}
-
 static void try(struct tally *tally, const struct store_disk_image *image, struct world world, uint64_t n,
                 uint64_t seed)
 {
-    uint64_t chance = mix(n, seed);
+    uint64_t chance = world_mix(n, seed);
     struct store_disk *disk = store_disk_new(chance);
     store_disk_lie(disk, tally->lie);
     store_disk_load(disk, image);
@@ -103,8 +65,8 @@ static void try(struct tally *tally, const struct store_disk_image *image, struc
             tally->recovery = store_disk_operations(disk) - before;
         world_check(&world, true);
     }
-    if (world.finding == FINDING_NONE)
-        go_on(&world, chance % 8 == 0);
+    if (world.finding == FINDING_NONE && (seed < tally->go_on || chance % 4 == 0))
+        world_finish(&world, chance % 8 == 0);
     world_close(&world);
     store_disk_free(disk);
     tally->cases++;
@@ -118,10 +80,10 @@ static uint64_t operations_of_a_day(void)
 {
     struct store_disk *disk = store_disk_new(DAY_SEED);
     struct world world;
-    world_init(&world, folder);
+    world_init(&world);
     world_day(&world);
     uint64_t n = store_disk_operations(disk);
-    go_on(&world, true);
+    world_finish(&world, true);
     if (world.finding != FINDING_NONE)
         g_error("an undisturbed day: %s", world.text);
     store_disk_free(disk);
@@ -130,13 +92,14 @@ static uint64_t operations_of_a_day(void)
 
 static void cut_everywhere(struct tally *tally, uint64_t cases)
 {
-    uint64_t first = number("POWER_SEED", 1), n = operations_of_a_day();
+    uint64_t first = world_number("POWER_SEED", 1), n = operations_of_a_day();
     uint64_t points = MIN(cases, n), seeds = (cases + points - 1) / points;
     tally->operations = n;
+    tally->go_on = first + 1;
     tally->points = points;
     for (uint64_t i = 0; i < points; i++) {
         struct world world;
-        uint64_t gap = MAX(n / points, 1), at = MIN(1 + i * n / points + mix(i, first) % gap, n);
+        uint64_t gap = MAX(n / points, 1), at = MIN(1 + i * n / points + world_mix(i, first) % gap, n);
         struct store_disk_image *image = day_until(tally, at, &world);
         for (uint64_t seed = first; seed < first + seeds; seed++)
             try(tally, image, world, at, seed);
@@ -153,7 +116,7 @@ static void cut_everywhere(struct tally *tally, uint64_t cases)
 static void test_full(void)
 {
     struct tally tally = {.name = "FULL", .lie = DISK_HONEST};
-    cut_everywhere(&tally, number("POWER_CASES", EVERYDAY));
+    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY));
     if (tally.found[FINDING_NONE] != tally.cases)
         g_error("%s", tally.first);
 }
@@ -161,28 +124,22 @@ static void test_full(void)
 static void test_late(void)
 {
     struct tally tally = {.name = "like NORMAL", .lie = DISK_SYNCS_LATE};
-    cut_everywhere(&tally, number("POWER_CASES", EVERYDAY * 5) / 10);
+    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY * 3) / 10);
     g_assert_cmpuint(tally.found[FINDING_LOST], >, 0);
 }
 
 static void test_never(void)
 {
     struct tally tally = {.name = "like OFF", .lie = DISK_NEVER_SYNCS};
-    cut_everywhere(&tally, number("POWER_CASES", EVERYDAY * 5) / 10);
+    cut_everywhere(&tally, world_number("POWER_CASES", EVERYDAY * 3) / 10);
     g_assert_cmpuint(tally.found[FINDING_LOST] + tally.found[FINDING_CORRUPT], >, 0);
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    folder = g_dir_make_tmp("power-XXXXXX", NULL);
     g_test_add_func("/power/full", test_full);
     g_test_add_func("/power/like-normal", test_late);
     g_test_add_func("/power/like-off", test_never);
-    int code = g_test_run();
-    g_autofree char *lock = g_build_filename(folder, "lock", NULL);
-    g_unlink(lock);
-    g_rmdir(folder);
-    g_free(folder);
-    return code;
+    return world_tests_run();
 }

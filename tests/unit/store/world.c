@@ -3,6 +3,7 @@
 
 #include "station/base/error.h"
 
+#include <glib/gstdio.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -18,9 +19,36 @@ static const struct {
                           {"SN2", "2122232425262728292a2b2c", TO_KEEP},
                           {"SN2", "3132333435363738393a3b3c", TO_BE_REFUSED}};
 
-void world_init(struct world *world, const char *folder)
+/* The lock alone lies here; everything else is on the disk in memory. */
+static char *folder;
+
+int world_tests_run(void)
 {
-    *world = (struct world){.folder = folder, .acked_hash = STORE_GENESIS};
+    folder = g_dir_make_tmp("store-XXXXXX", NULL);
+    int code = g_test_run();
+    g_autofree char *lock = g_build_filename(folder, "lock", NULL);
+    g_unlink(lock);
+    g_rmdir(folder);
+    g_free(folder);
+    return code;
+}
+
+uint64_t world_number(const char *name, uint64_t fallback)
+{
+    const char *text = g_getenv(name);
+    return text ? g_ascii_strtoull(text, NULL, 10) : fallback;
+}
+
+uint64_t world_mix(uint64_t a, uint64_t b)
+{
+    uint64_t z = (a + 1) * 0x9e3779b97f4a7c15ull ^ (b + 1) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 29) * 0x94d049bb133111ebull;
+    return z ^ z >> 32;
+}
+
+void world_init(struct world *world)
+{
+    *world = (struct world){.acked_hash = STORE_GENESIS};
     tick_virtual_init(&world->clock, 1795000000000000);
 }
 
@@ -36,6 +64,12 @@ bool world_find(struct world *world, enum finding finding, const char *format, .
     return false;
 }
 
+static void remember(struct world *world, const GError *error)
+{
+    if (!world->failure[0])
+        g_strlcpy(world->failure, error ? error->message : "without a word", sizeof world->failure);
+}
+
 /* The answer of a call that appends `rows` rows when it succeeds. */
 static bool answered(struct world *world, bool ok, int rows, GError *error)
 {
@@ -45,6 +79,7 @@ static bool answered(struct world *world, bool ok, int rows, GError *error)
         if (!g_error_matches(error, PACK_ERROR, ERROR_STORAGE))
             world_find(world, FINDING_OTHER, "refused: %s", error ? error->message : "without a word");
         world->broke = true;
+        remember(world, error);
         return false;
     }
     if (world->broke)
@@ -285,20 +320,13 @@ bool world_day(struct world *world)
     return ok;
 }
 
-bool world_done(const struct world *world)
-{
-    bool done = true;
-    for (gsize i = 0; i < WORLD_BOARDS; i++)
-        done &= boards[i].wish == TO_PASS ? world->boards[i].passed != 0 : world->boards[i].failed != 0;
-    return done;
-}
-
 bool world_open(struct world *world, bool must)
 {
     g_autoptr(GError) error = NULL;
-    world->store = store_open(world->folder, "s", &world->clock.tick, &error);
+    world->store = store_open(folder, "s", &world->clock.tick, &error);
     if (world->store)
         return true;
+    remember(world, error);
     if (!g_error_matches(error, PACK_ERROR, ERROR_STORAGE))
         world_find(world, FINDING_OTHER, "does not open: %s", error ? error->message : "without a word");
     return must ? world_find(world, FINDING_CORRUPT, "does not open: %s", error->message) : false;
@@ -409,4 +437,24 @@ void world_check(struct world *world, bool thorough)
     world->acked_seq = world->store->seq;
     g_strlcpy(world->acked_hash, world->store->head, sizeof world->acked_hash);
     world->broke = false;
+}
+
+static bool is_done(const struct world *world)
+{
+    bool done = true;
+    for (gsize i = 0; i < WORLD_BOARDS; i++)
+        done &= boards[i].wish == TO_PASS ? world->boards[i].passed != 0 : world->boards[i].failed != 0;
+    return done;
+}
+
+void world_finish(struct world *world, bool look_again)
+{
+    if (world->finding == FINDING_NONE && !world_day(world))
+        world_find(world, FINDING_OTHER, "the day cannot go on after row %d", (int)world->acked_seq);
+    world_close(world);
+    if (world->finding == FINDING_NONE && !is_done(world))
+        world_find(world, FINDING_OTHER, "a board was forgotten");
+    if (look_again && world->finding == FINDING_NONE && world_open(world, true))
+        world_check(world, true);
+    world_close(world);
 }

@@ -1,0 +1,340 @@
+#include "proto/described.h"
+
+#include "station/base/error.h"
+
+#include <string.h>
+
+#define POLL_MS   50
+#define BLOCK_MAX 1024
+
+static bool unsupported(const struct board *board, const char *what, GError **error)
+{
+    return error_set(error, ERROR_REFUSED, "%s is not supported by profile '%s'", what,
+                     board->profile->profile);
+}
+
+/* Identity */
+static bool read_word(struct board *board, const char *key, char *text, size_t n, GError **error)
+{
+    struct item_value value;
+    const struct profile_item *item = profile_item_find(board->profile, key);
+    text[0] = '\0';
+    if (!item)
+        return true;
+    if (!board_read_item(board, item, &value, error))
+        return false;
+    g_autofree char *shown = value.absent ? g_strdup("") : profile_value_format(&value);
+    g_strlcpy(text, shown, n);
+    return true;
+}
+
+static bool read_unique_id(struct board *board, const char *key, struct board_identity *identity,
+                           GError **error)
+{
+    struct item_value value;
+    const struct profile_item *item = profile_item_find(board->profile, key);
+    if (!item)
+        return true;
+    if (!board_read_item(board, item, &value, error))
+        return false;
+    for (unsigned i = 0; i < sizeof identity->unique_id; i++)
+        identity->unique_id[i] = (uint8_t)(g_ascii_xdigit_value(value.text[2 * i]) << 4 |
+                                           g_ascii_xdigit_value(value.text[2 * i + 1]));
+    identity->has_unique_id = !value.absent;
+    return true;
+}
+
+bool described_identify(struct board *board, struct board_identity *identity, GError **error)
+{
+    const struct profile_identity *from = &board->profile->identity;
+    memset(identity, 0, sizeof *identity);
+    if (!from->product)
+        return unsupported(board, "identify", error);
+    return read_word(board, from->hardware, identity->hardware, sizeof identity->hardware, error) &&
+           read_word(board, from->product, identity->product, sizeof identity->product, error) &&
+           read_word(board, from->project, identity->project, sizeof identity->project, error) &&
+           read_word(board, from->firmware, identity->firmware, sizeof identity->firmware, error) &&
+           read_word(board, from->bootloader, identity->bootloader, sizeof identity->bootloader, error) &&
+           read_unique_id(board, from->unique_id, identity, error);
+}
+
+/* Readings: each block that holds one is read once. */
+struct snapshot {
+    const struct profile_block *block;
+    uint8_t bytes[BLOCK_MAX];
+};
+
+static bool load(struct board *board, struct snapshot *snapshot, const struct profile_block *block,
+                 GError **error)
+{
+    if (snapshot->block == block)
+        return true;
+    snapshot->block = NULL;
+    if (!board->dialect->read_block(board, block, 0, snapshot->bytes, (unsigned)block->size, error)) {
+        g_prefix_error(error, "reading block '%s': ", block->name);
+        return false;
+    }
+    snapshot->block = block;
+    return true;
+}
+
+static void decode(const struct snapshot *snapshot, const struct profile_item *item, unsigned element,
+                   struct item_value *value)
+{
+    profile_value_decode(item, snapshot->bytes + item->offset + element * item->width, value);
+}
+
+static void name_bits(struct board_telemetry *t, const struct profile_reading *reading, uint32_t *mask,
+                      uint32_t bits)
+{
+    for (guint i = 0; i < reading->flags->len; i++) {
+        const char *name = g_ptr_array_index(reading->flags, i);
+        if (!(bits >> i & 1) || strcmp(name, "-") == 0)
+            continue;
+        *mask |= 1u << i;
+        if (t->active[0])
+            g_strlcat(t->active, ", ", sizeof t->active);
+        g_strlcat(t->active, name, sizeof t->active);
+    }
+}
+
+static int64_t temperature(const struct item_value *value)
+{
+    return value->absent ? TELEMETRY_ABSENT : value->value;
+}
+
+static bool is_on(const struct profile_reading *reading, const struct item_value *value)
+{
+    return reading->bit < 0 ? value->raw != 0 : value->raw >> reading->bit & 1;
+}
+
+static void take_lists(struct board_telemetry *t, const struct profile_reading *reading,
+                       const struct snapshot *snapshot, unsigned cells)
+{
+    const struct profile_item *item = reading->in;
+    struct item_value value;
+    if (reading->reading == TELEMETRY_CELLS) {
+        t->cells = MIN(MIN((unsigned)item->count, cells), BOARD_CELLS_MAX);
+        for (unsigned i = 0; i < t->cells; i++) {
+            decode(snapshot, item, i, &value);
+            t->cell_mv[i] = value.value;
+        }
+    } else {
+        t->sensors = MIN((unsigned)item->count, BOARD_SENSORS_MAX);
+        for (unsigned i = 0; i < t->sensors; i++) {
+            decode(snapshot, item, i, &value);
+            t->sensor_mdeg[i] = temperature(&value);
+        }
+    }
+}
+
+static void take(struct board *board, struct board_telemetry *t, const struct profile_reading *reading,
+                 const struct item_value *value)
+{
+    switch ((enum profile_reading_name)reading->reading) {
+    case TELEMETRY_AMBIENT:
+        t->ambient_mdeg = temperature(value);
+        break;
+    case TELEMETRY_MOS:
+        t->mos_mdeg = temperature(value);
+        break;
+    case TELEMETRY_PACK_VOLTAGE:
+        t->pack_mv = value->value;
+        break;
+    case TELEMETRY_CURRENT:
+        t->current_ma = value->value * board->profile->charge_sign;
+        break;
+    case TELEMETRY_SOC:
+        t->soc_ppc = value->value;
+        break;
+    case TELEMETRY_SOH:
+        t->soh_ppc = value->value;
+        break;
+    case TELEMETRY_FULL:
+        t->full_mah = value->value;
+        break;
+    case TELEMETRY_REMAINING:
+        t->remaining_mah = value->value;
+        break;
+    case TELEMETRY_CYCLES:
+        t->cycles = value->value;
+        break;
+    case TELEMETRY_CHARGE_FET:
+        t->charge_fet = is_on(reading, value);
+        break;
+    case TELEMETRY_DISCHARGE_FET:
+        t->discharge_fet = is_on(reading, value);
+        break;
+    case TELEMETRY_PROTECTIONS:
+        name_bits(t, reading, &t->protections, (uint32_t)value->raw);
+        break;
+    case TELEMETRY_ALARMS:
+        name_bits(t, reading, &t->alarms, (uint32_t)value->raw);
+        break;
+    case TELEMETRY_CELLS:
+    case TELEMETRY_SENSORS:
+        break;
+    }
+}
+
+/* The cells that there are: as the board is set, or all the profile has room for. */
+static bool count_cells(struct board *board, unsigned *cells, GError **error)
+{
+    struct item_value value;
+    const struct profile_item *item = profile_item_find(board->profile, board->profile->cells_item);
+    *cells = BOARD_CELLS_MAX;
+    if (!item)
+        return true;
+    if (!board_read_item(board, item, &value, error))
+        return false;
+    *cells = (unsigned)CLAMP(value.value, 0, BOARD_CELLS_MAX);
+    return true;
+}
+
+bool described_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error)
+{
+    const GPtrArray *readings = board->profile->telemetry;
+    g_autofree struct snapshot *snapshot = g_new0(struct snapshot, 1);
+    unsigned cells;
+    memset(telemetry, 0, sizeof *telemetry);
+    telemetry->ambient_mdeg = telemetry->mos_mdeg = TELEMETRY_ABSENT;
+    if (readings->len == 0)
+        return unsupported(board, "telemetry", error);
+    if (!count_cells(board, &cells, error))
+        return false;
+    for (guint i = 0; i < readings->len; i++) {
+        const struct profile_reading *reading = g_ptr_array_index(readings, i);
+        struct item_value value;
+        if (!load(board, snapshot, reading->in->in, error))
+            return false;
+        decode(snapshot, reading->in, 0, &value);
+        take_lists(telemetry, reading, snapshot, cells);
+        take(board, telemetry, reading, &value);
+    }
+    telemetry->charging = telemetry->current_ma > 0;
+    telemetry->discharging = telemetry->current_ma < 0;
+    return true;
+}
+
+/* Procedures */
+static bool raw_of(const struct board *board, const struct profile_act_write *write,
+                   const struct described_call *call, int64_t *raw, GError **error)
+{
+    const struct profile_item *item = write->in;
+    int64_t truth = call->truth;
+    *raw = write->what == ACT_ARGUMENT ? call->argument : write->raw;
+    if (write->what != ACT_TRUTH)
+        return true;
+    if (item->quantity == QUANTITY_CURRENT)
+        truth *= board->profile->charge_sign;
+    truth -= item->origin;
+    *raw = (truth + (truth < 0 ? -item->step : item->step) / 2) / item->step;
+    const unsigned bits = 8 * item->width;
+    const bool is_signed = item->type == ITEM_I8 || item->type == ITEM_I16 || item->type == ITEM_I32;
+    const int64_t low = is_signed ? -(INT64_C(1) << (bits - 1)) : 0;
+    const int64_t high = (INT64_C(1) << (is_signed ? bits - 1 : bits)) - 1;
+    return (*raw >= low && *raw <= high) ||
+           error_set(error, ERROR_RULE, "%" G_GINT64_FORMAT " does not fit into %s", *raw, item->key);
+}
+
+static bool act_write(struct board *board, const struct profile_act_write *write,
+                      const struct described_call *call, GError **error)
+{
+    struct item_value value = {.item = write->in};
+    uint8_t bytes[8];
+    if (!raw_of(board, write, call, &value.raw, error))
+        return false;
+    profile_value_encode(&value, bytes);
+    return board->dialect->write_block(board, write->in->in, (unsigned)write->in->offset, bytes,
+                                       write->in->width, error);
+}
+
+static bool act_expect(struct board *board, const struct profile_act_expect *expect, GError **error)
+{
+    struct item_value value;
+    int64_t deadline = tick_now(board->wire->tick) + expect->within;
+    do {
+        if (!board_read_item(board, expect->in, &value, error))
+            return false;
+        if (value.raw == expect->value)
+            return true;
+        if (!wire_pause_ms(board->wire, POLL_MS, error))
+            return false;
+    } while (tick_now(board->wire->tick) < deadline);
+    return error_set(error, ERROR_REFUSED, "%s stays %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " was expected",
+                     expect->item, value.raw, expect->value);
+}
+
+static bool act(struct board *board, const struct bind_variant_value *act, const struct described_call *call,
+                GError **error)
+{
+    if (strcmp(act->variant->tag, "write") == 0)
+        return act_write(board, act->value, call, error);
+    if (strcmp(act->variant->tag, "wait") == 0)
+        return wire_pause_ms(board->wire, ((struct profile_act_wait *)act->value)->time / 1000, error);
+    return act_expect(board, act->value, error);
+}
+
+bool described_run(struct board *board, enum profile_procedure_name name, const struct described_call *call,
+                   GError **error)
+{
+    const struct profile_procedure *procedure = profile_procedure_find(board->profile, name);
+    if (!procedure)
+        return unsupported(board, profile_procedure_word(name), error);
+    for (guint i = 0; i < procedure->acts->len; i++) {
+        g_autoptr(GError) failure = NULL;
+        if (act(board, g_ptr_array_index(procedure->acts, i), call, &failure))
+            continue;
+        bool last = i + 1 == procedure->acts->len;
+        if (last && !procedure->answers_last && error_kind(failure) == ERROR_SILENT)
+            return true;
+        g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: ", profile_procedure_word(name));
+        return false;
+    }
+    return true;
+}
+
+/* Clock */
+bool described_clock_read(struct board *board, int64_t *wall_us, GError **error)
+{
+    const struct profile_clock *clock = &board->profile->clock;
+    uint8_t b[8];
+    if (!clock->in)
+        return unsupported(board, "reading the clock", error);
+    if (!board->dialect->read_block(board, clock->in->in, (unsigned)clock->in->offset, b, clock->in->width,
+                                    error))
+        return false;
+    bool plain = clock->form == CLOCK_YMDHMS;
+    const uint8_t *p = plain ? b + 1 : b + 2;
+    int year = plain ? 2000 + b[0] : b[0] | b[1] << 8;
+    g_autoptr(GDateTime) utc = g_date_time_new_utc(year, p[0], p[1], p[2], p[3], p[4]);
+    if (!utc)
+        return error_set(error, ERROR_GARBLED, "the clock says %d-%u-%u %u:%u:%u, which is no time", year,
+                         p[0], p[1], p[2], p[3], p[4]);
+    *wall_us = g_date_time_to_unix(utc) * 1000000;
+    return true;
+}
+
+bool described_clock_write(struct board *board, int64_t wall_us, GError **error)
+{
+    const struct profile_clock *clock = &board->profile->clock;
+    uint8_t b[8] = {0};
+    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(wall_us / 1000000);
+    if (!clock->in)
+        return unsupported(board, "setting the clock", error);
+    if (!utc || g_date_time_get_year(utc) < 2000 || g_date_time_get_year(utc) > 2099)
+        return error_set(error, ERROR_RULE, "the station's clock shows no year from 2000 to 2099");
+    bool plain = clock->form == CLOCK_YMDHMS;
+    uint8_t *p = plain ? b + 1 : b + 2;
+    int year = g_date_time_get_year(utc);
+    b[0] = plain ? (uint8_t)(year - 2000) : (uint8_t)year;
+    if (!plain)
+        b[1] = (uint8_t)(year >> 8);
+    p[0] = (uint8_t)g_date_time_get_month(utc);
+    p[1] = (uint8_t)g_date_time_get_day_of_month(utc);
+    p[2] = (uint8_t)g_date_time_get_hour(utc);
+    p[3] = (uint8_t)g_date_time_get_minute(utc);
+    p[4] = (uint8_t)g_date_time_get_second(utc);
+    return board->dialect->write_block(board, clock->in->in, (unsigned)clock->in->offset, b, clock->in->width,
+                                       error);
+}

@@ -1,0 +1,18 @@
+/* What a profile describes by items alone: identity, readings, procedures and clock of a plain register
+ * machine. board.c comes here where the dialect has no request of its own. */
+#pragma once
+
+#include "proto/board.h"
+
+/* What a procedure is told: truth in base units (mA, m°C), argument as it is. */
+struct described_call {
+    int64_t truth, argument;
+};
+
+bool described_identify(struct board *board, struct board_identity *identity, GError **error);
+bool described_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error);
+/* REFUSED "not supported" when the profile does not describe it. */
+bool described_run(struct board *board, enum profile_procedure_name name, const struct described_call *call,
+                   GError **error);
+bool described_clock_read(struct board *board, int64_t *wall_us, GError **error);
+bool described_clock_write(struct board *board, int64_t wall_us, GError **error);
