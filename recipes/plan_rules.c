@@ -131,6 +131,22 @@ static void add_presets(struct rules *rules)
     }
 }
 
+/* The cells are those of the set of values that the recipe names last. */
+const char *plan_chemistry(const struct recipe *recipe, const struct profile *profile)
+{
+    const char *chemistry = profile->chemistry;
+    for (guint i = 0; i < recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(recipe->steps, i);
+        if (strcmp(step->variant->tag, "parameters") != 0)
+            continue;
+        const struct profile_set *set =
+            profile_set_find(profile, ((const struct recipe_items *)step->value)->set);
+        if (set && set->chemistry)
+            chemistry = set->chemistry;
+    }
+    return chemistry;
+}
+
 void plan_rules_check(const struct recipe *recipe, const struct profile *profile,
                       const struct plan_step *steps, GPtrArray *warnings, struct bind_report *report)
 {
@@ -143,7 +159,7 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
         for (unsigned k = 0; k < steps[i].value_count; k++)
             g_hash_table_replace(rules.written, steps[i].values[k].item->key, &steps[i].values[k]);
     if (g_hash_table_size(rules.written) > 0)
-        profile_check_rules(profile, lookup, violated, &rules);
+        profile_check_rules(profile, plan_chemistry(recipe, profile), lookup, violated, &rules);
     check_waivers(&rules);
     check_cell_count(&rules);
     g_hash_table_unref(rules.written);
