@@ -92,7 +92,8 @@ struct board {
     unsigned address;
     int level; /* login level in force; forgotten at restart */
     uint64_t frames, frames_lost;
-    uint8_t *scratch; /* of the dialect */
+    bool one_try;  /* the request under way may be the last one heard: it is not repeated */
+    void *scratch; /* of the dialect; g_free */
 };
 
 /* allow_reference: the station's written override for reference profiles on physical wires. */
