@@ -27,7 +27,7 @@ static const char *const commands[] = {"read_input", "read_coils", "write_regist
 
 struct link {
     uint16_t transaction;
-    bool line_echoes, echo_known;
+    bool line_echoes;      /* known before the first 05 or 06: these follow a refused 15 or 16 */
     bool single_only;      /* the board knows no writing of many */
     int64_t heard_us;      /* end of the last exchange */
     int64_t owed_until_us; /* answers to lost requests may still come */
@@ -171,10 +171,8 @@ static bool once(struct board *board, const struct modbus_request *request, bool
     board->frames_lost += !ok;
     if (!ok || again)
         link->owed_until_us = sent_us + 2 * patience;
-    if (ok) {
-        link->line_echoes = decoder.echoed;
-        link->echo_known = true;
-    }
+    if (ok)
+        link->line_echoes |= decoder.echoed;
     link->heard_us = tick_now(tick);
     return ok;
 }
@@ -200,27 +198,11 @@ static bool transact_plain(struct board *board, const struct modbus_request *req
     }
 }
 
-/* The answer to 05 and 06 is the request itself: before the first of them a read shows whether the line
- * echoes, or nobody would notice that only the echo came. */
-static bool learn_echo(struct board *board, const struct modbus_request *request, GError **error)
-{
-    struct modbus_answer answer;
-    const struct modbus_request read = {
-        .unit = request->unit,
-        .function = request->function == MODBUS_WRITE_COIL ? MODBUS_READ_COILS : MODBUS_READ_HOLDING,
-        .address = request->address,
-        .count = 1};
-    if (framing_of(board) == MODBUS_TCP || link_of(board)->echo_known ||
-        (request->function != MODBUS_WRITE_COIL && request->function != MODBUS_WRITE_REGISTER))
-        return true;
-    return once(board, &read, false, &answer, error);
-}
-
 static bool transact(struct board *board, struct modbus_request *request, struct modbus_answer *answer,
                      GError **error)
 {
     request->unit = (uint8_t)board->address;
-    if (learn_echo(board, request, error) && transact_plain(board, request, answer, error))
+    if (transact_plain(board, request, answer, error))
         return true;
     name_request(error, request);
     return false;
