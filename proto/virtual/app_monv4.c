@@ -235,6 +235,7 @@ static enum exception write_words(struct vboard *board, unsigned first, unsigned
 static enum exception read_words(struct vboard *board, bool input, unsigned first, unsigned count,
                                  uint8_t *data, int64_t now_us)
 {
+    monv4_sample(board);
     for (unsigned i = 0; i < count; i++) {
         unsigned value = 0;
         if (input ? !monv4_input(board, first + i, now_us, &value)

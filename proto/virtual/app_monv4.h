@@ -62,6 +62,7 @@ struct vb_app {
     int64_t started_us;
     int64_t restored_us; /* when RESTORE ends; INT64_MAX = none runs */
     int64_t low_since_us[3];
+    int64_t sample_ma; /* the current, charge negative: one sample for all registers of a request */
     bool charge_off, discharge_off;
 };
 
@@ -88,6 +89,7 @@ static inline int monv4_signed(const struct vboard *board, unsigned block, unsig
 }
 
 /* app_monv4_measure.c: input registers and what needs physics. */
+void monv4_sample(struct vboard *board); /* before the first monv4_input of a request */
 bool monv4_input(struct vboard *board, unsigned number, int64_t now_us, unsigned *value);
 enum exception monv4_zero(struct vboard *board);
 enum exception monv4_gain(struct vboard *board, int32_t truth_ma);

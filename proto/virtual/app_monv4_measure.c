@@ -115,16 +115,16 @@ static bool about(struct vboard *board, unsigned number, unsigned *value)
 }
 
 /* The main page's current: nothing inside the dead band. */
-static unsigned shown_current(struct vboard *board)
+static unsigned shown_current(const struct vboard *board)
 {
-    int64_t tenths = -vb_current_ma(board, true) / 100;
+    int64_t tenths = board->app->sample_ma / 100;
     return ABS(tenths) < (int64_t)monv4_word(board, SYSTEM, S_SHIELD) ? 0 : (unsigned)tenths & 0xffff;
 }
 
 static unsigned low_registers(struct vboard *board, unsigned number, int64_t now_us)
 {
     const struct pack p = measure(board);
-    int64_t wire_ma = -vb_current_ma(board, true); /* charge is negative */
+    int64_t wire_ma = board->app->sample_ma;
     uint64_t seconds = (uint64_t)(now_us - board->app->started_us) / 1000000;
     switch (number) {
     case 0x00:
@@ -166,6 +166,11 @@ static unsigned low_registers(struct vboard *board, unsigned number, int64_t now
     default:
         return 0;
     }
+}
+
+void monv4_sample(struct vboard *board)
+{
+    board->app->sample_ma = -vb_current_ma(board, true);
 }
 
 bool monv4_input(struct vboard *board, unsigned number, int64_t now_us, unsigned *value)

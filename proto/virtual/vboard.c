@@ -420,6 +420,17 @@ bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_
     return false;
 }
 
+bool vboard_truth_nth_block(const struct vboard *board, unsigned i, unsigned *block, const uint8_t **bytes,
+                            size_t *n)
+{
+    if (i >= VB_BLOCKS || board->nvm.blocks[i].size == 0)
+        return false;
+    *block = board->nvm.blocks[i].number;
+    *bytes = board->nvm.blocks[i].bytes;
+    *n = board->nvm.blocks[i].size;
+    return true;
+}
+
 bool vboard_truth_running(const struct vboard *board)
 {
     return board->mode == VB_APPLICATION;
