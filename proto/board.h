@@ -63,6 +63,7 @@ struct board;
 struct dialect_kind {
     const char *name;            /* "yd1363" */
     const char *const *commands; /* names a profile may give codes to; NULL-terminated */
+    bool registers; /* a block's number counts registers of 16 bits, each with a number of its own */
     bool (*read_block)(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error);
     bool (*write_block)(struct board *board, const struct profile_block *block, unsigned offset,
@@ -136,6 +137,13 @@ bool board_write_values(struct board *board, const struct item_value *values, un
 /* Reads the given items block-wise into values[i] (values[i].item is given). */
 bool board_read_values(struct board *board, struct item_value *values, unsigned n,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* One register by its number, whatever the profile says of it; never one that it forbids. The write reads
+ * back: MISMATCH. */
+bool board_register_read(struct board *board, unsigned number, uint16_t *value,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_register_write(struct board *board, unsigned number, uint16_t value,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The whole parameter image: the bytes of every block with in_image, in profile order. */
 struct board_image {

@@ -290,6 +290,33 @@ static void test_controls(void)
     tear_down(&f);
 }
 
+/* Raw registers go around the items, not around what must never be written. */
+static void test_registers(void)
+{
+    struct fixture f;
+    uint16_t value;
+    g_autoptr(GError) error = NULL;
+    set_up(&f, NULL);
+    g_assert_true(board_register_read(f.board, 0x0204, &value, &error));
+    g_assert_cmpuint(value, ==, 3650);
+    g_assert_true(board_register_write(f.board, 0x0204, 3600, &error));
+    g_assert_cmpint(read_raw(&f, "protect.cov"), ==, 3600);
+    g_assert_true(board_register_write(f.board, 0x0300, 81, &error)); /* an engineer's */
+    const unsigned forbidden[] = {0x0101, 0x0117};
+    for (gsize i = 0; i < G_N_ELEMENTS(forbidden); i++) {
+        g_assert_false(board_register_write(f.board, forbidden[i], 0, &error));
+        g_assert_error(error, PACK_ERROR, ERROR_RULE);
+        g_clear_error(&error);
+    }
+    g_assert_cmpint(read_raw(&f, "system.baud"), ==, 9600);
+    g_assert_false(board_register_write(f.board, 0x0600, 1, &error)); /* obeyed, but reads 0 */
+    g_assert_error(error, PACK_ERROR, ERROR_MISMATCH);
+    g_clear_error(&error);
+    g_assert_false(board_register_read(f.board, 0x4000, &value, &error));
+    g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
+    tear_down(&f);
+}
+
 /* Busy while it restores: the board says so, and that is what the error says. */
 static void test_busy(void)
 {
@@ -443,6 +470,7 @@ int main(int argc, char **argv)
     g_test_add_func("/monv4/dead-band", test_dead_band);
     g_test_add_func("/monv4/calibrate", test_calibrate);
     g_test_add_func("/monv4/controls", test_controls);
+    g_test_add_func("/monv4/registers", test_registers);
     g_test_add_func("/monv4/busy", test_busy);
     g_test_add_func("/monv4/sleep", test_sleep);
     g_test_add_func("/monv4/speed", test_speed);
