@@ -22,6 +22,7 @@ die() {
 start() { # STATE LISTEN…
     local state=$1
     shift
+    rm -f "$work/board"
     "$BUILD/packline-board" --family monv4 --state "$state" --unit-seed 12 --speed fast "$@" >"$work/board" 2>&1 &
     pid=$!
     for _ in $(seq 100); do
