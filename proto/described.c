@@ -123,7 +123,8 @@ static void take_lists(struct board_telemetry *t, const struct profile_reading *
             decode(snapshot, item, i, &value);
             t->cell_mv[i] = value.value;
         }
-    } else {
+    }
+    if (reading->reading == TELEMETRY_SENSORS) {
         t->sensors = MIN((unsigned)item->count, BOARD_SENSORS_MAX);
         for (unsigned i = 0; i < t->sensors; i++) {
             decode(snapshot, item, i, &value);
