@@ -232,6 +232,7 @@ static const struct bind_field profile_fields[] = {
     F(profile, title, BIND_TEXT, .required = true, .doc = "What people see."),
     F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
     F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry."),
+    F(profile, wake, BIND_TEXT, .doc = "What an operator does to wake a board that sleeps, in one sentence."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),
