@@ -110,8 +110,8 @@ struct wire *wire_loop_open(const struct wire_far_side *far, const struct wire_o
 /* Models a line of the wire's own settings: a byte takes its bit times, in each direction. */
 struct wire *wire_pace(struct wire *under);
 
-/* Timestamped hex, one line a chunk: "000012.345678 > 7E 32 …"; of a CAN bus the lines of candump -L, with T
- * or R behind them. The mask is called with every chunk before it is written and may blank secret bytes
+/* Timestamped hex, one line a chunk: "000012.345678 > 7E 32 …"; of a CAN bus the lines of candump -L, which
+ * know no direction. The mask is called with every chunk before it is written and may blank secret bytes
  * (shown as **); the dialect owns what is secret. */
 typedef void (*wire_mask)(void *context, bool sent, const uint8_t *bytes, size_t n, bool *secret);
 struct wire *wire_trace(struct wire *under, const char *path, wire_mask mask, void *context, GError **error);

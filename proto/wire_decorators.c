@@ -121,7 +121,7 @@ static const char *bus_name(const struct wire *wire)
 }
 
 /* A frame with secret bytes is a comment, so that readers of the log take it for none. */
-static void put_frame(struct wire_traced *traced, bool sent, const uint8_t *record, const bool *secret)
+static void put_frame(struct wire_traced *traced, const uint8_t *record, const bool *secret)
 {
     struct can_message message;
     char text[CAN_TEXT_MAX] = "?";
@@ -134,8 +134,8 @@ static void put_frame(struct wire_traced *traced, bool sent, const uint8_t *reco
         can_format(&message, text);
     if (hidden && strchr(text, '#'))
         g_strlcpy(strchr(text, '#'), "#**", sizeof "#**");
-    fprintf(traced->file, "%s(%010" G_GINT64_FORMAT ".%06d) %.15s %s %c\n", hidden || !whole ? "# " : "",
-            at / 1000000, (int)(at % 1000000), bus_name(&traced->wire), text, sent ? 'T' : 'R');
+    fprintf(traced->file, "%s(%010" G_GINT64_FORMAT ".%06d) %.15s %s\n", hidden || !whole ? "# " : "",
+            at / 1000000, (int)(at % 1000000), bus_name(&traced->wire), text);
 }
 
 static void put_frames(struct wire_traced *traced, bool sent, const uint8_t *bytes, size_t n)
@@ -144,7 +144,7 @@ static void put_frames(struct wire_traced *traced, bool sent, const uint8_t *byt
     if (traced->mask)
         traced->mask(traced->context, sent, bytes, n, secret);
     for (size_t at = 0; at + CAN_RECORD <= n; at += CAN_RECORD)
-        put_frame(traced, sent, bytes + at, secret + at);
+        put_frame(traced, bytes + at, secret + at);
 }
 
 static void put_chunk(struct wire_traced *traced, bool sent, const uint8_t *bytes, size_t n)
@@ -186,7 +186,8 @@ static bool trace_set_line(struct wire *wire, const struct wire_line *line, GErr
 {
     struct wire_traced *traced = (struct wire_traced *)wire;
     g_autofree char *text = wire_line_format(line);
-    fprintf(traced->file, "# line %s\n", text);
+    if (!wire_line_is_can(line))
+        fprintf(traced->file, "# line %s\n", text);
     return under_set_line(wire, line, error);
 }
 
@@ -212,7 +213,9 @@ struct wire *wire_trace(struct wire *under, const char *path, wire_mask mask, vo
     traced->mask = mask;
     traced->context = context;
     g_autofree char *text = wire_line_format(&under->line);
-    fprintf(file, "# %s\n# line %s\n", under->url, text);
+    /* Readers of candump's logs know no comments. */
+    if (!wire_line_is_can(&under->line))
+        fprintf(file, "# %s\n# line %s\n", under->url, text);
     return &traced->wire;
 }
 

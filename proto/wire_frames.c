@@ -262,5 +262,10 @@ struct wire *wire_can_socket_open(const char *rest, const struct wire_options *o
     struct wire_options stream;
     struct wire *under =
         stream_options(options, &stream, error) ? wire_unix_open(rest, &stream, error) : NULL;
-    return under ? &frames_new(&records_kind, under, options)->wire : NULL;
+    if (!under)
+        return NULL;
+    struct wire_frames *f = frames_new(&records_kind, under, options);
+    g_free(f->wire.url);
+    f->wire.url = g_strconcat("can-socket:", rest, NULL);
+    return &f->wire;
 }
