@@ -75,6 +75,7 @@ static bool answered(struct world *world, bool ok, int rows, GError *error)
 {
     g_autoptr(GError) taken = error;
     int64_t seq = world->store->seq;
+    (void)taken;
     if (!ok) {
         if (!g_error_matches(error, PACK_ERROR, ERROR_STORAGE))
             world_find(world, FINDING_OTHER, "refused: %s", error ? error->message : "without a word");
