@@ -66,6 +66,7 @@ struct dialect_kind {
     const char *const *commands; /* names a profile may give codes to; NULL-terminated */
     bool by_number;              /* moves whole values: each item needs its number */
     bool can;                    /* is spoken on a CAN bus */
+    bool registers; /* a block's number counts registers of 16 bits, each with a number of its own */
     bool (*read_block)(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error);
     bool (*write_block)(struct board *board, const struct profile_block *block, unsigned offset,
@@ -97,6 +98,8 @@ struct board {
     uint64_t frames, frames_lost;
     unsigned log_at, log_count; /* of a log that is being read as the profile describes it */
     uint32_t log_id;
+    bool one_try;  /* the request under way may be the last one heard: it is not repeated */
+    void *scratch; /* of the dialect; g_free */
 };
 
 /* allow_reference: the station's written override for reference profiles on physical wires. */
@@ -139,6 +142,13 @@ bool board_write_values(struct board *board, const struct item_value *values, un
 /* Reads the given items block-wise into values[i] (values[i].item is given). */
 bool board_read_values(struct board *board, struct item_value *values, unsigned n,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* One register by its number, whatever the profile says of it; never one that it forbids. The write reads
+ * back: MISMATCH. */
+bool board_register_read(struct board *board, unsigned number, uint16_t *value,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_register_write(struct board *board, unsigned number, uint16_t value,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The whole parameter image: the bytes of every block with in_image, in profile order. */
 struct board_image {

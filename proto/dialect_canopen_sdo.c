@@ -106,6 +106,7 @@ static bool converse(struct board *board, const struct entry *e, struct sdo *sdo
 static bool transfer(struct board *board, const struct entry *e, struct sdo *sdo, const uint8_t *from,
                      uint8_t *to, size_t n, GError **error)
 {
+    const int64_t retries = board->one_try ? 0 : board->profile->retries;
     for (int64_t i = 0;; i++) {
         g_autoptr(GError) failure = NULL;
         if (to)
@@ -116,7 +117,7 @@ static bool transfer(struct board *board, const struct entry *e, struct sdo *sdo
             sdo_upload(sdo, (uint16_t)e->block->number, e->sub, to, n);
         if (converse(board, e, sdo, &failure))
             return true;
-        if (i >= board->profile->retries || !error_rule(failure)->retry) {
+        if (i >= retries || !error_rule(failure)->retry) {
             g_propagate_prefixed_error(error, g_steal_pointer(&failure), "node %u: ", board->address);
             return false;
         }

@@ -565,5 +565,4 @@ const struct vb_family vb_family_basen = {.name = "basen",
                                           .app_tick = app_tick,
                                           .correction = correction,
                                           .cells = 16,
-                                          .parameters = 0x01,
-                                          .wake_ma = 1000};
+                                          .parameters = 0x01};

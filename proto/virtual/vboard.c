@@ -9,15 +9,16 @@
 #define START_MS      200 /* reset until the application answers */
 #define BUTTON_BOOT_S 10  /* reset button held: the bootloader stays (manual 004, firmware recovery) */
 #define LATE_MS       700
-#define CHATTER_US    200 /* between two bytes */
+#define CHATTER_US    200  /* between two bytes */
+#define WAKE_MA       1000 /* of a family that says nothing else */
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_rockets;
+extern const struct vb_family vb_family_basen, vb_family_monv4, vb_family_rockets;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_rockets};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "rockets"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_monv4, &vb_family_rockets};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "monv4", "rockets"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -295,7 +296,8 @@ static void chatter(struct vboard *board, int64_t now_us)
 static void doze(struct vboard *board, int64_t now_us)
 {
     const struct vb_family *family = board->family;
-    if (vb_true_ma(board) <= family->wake_ma || vb_defect(board, "deep-sleep")) {
+    if (vb_true_ma(board) <= (family->wake_ma ? family->wake_ma : WAKE_MA) ||
+        vb_defect(board, "deep-sleep")) {
         board->charged_us = INT64_MAX;
         return;
     }
@@ -454,6 +456,17 @@ bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_
             return true;
         }
     return false;
+}
+
+bool vboard_truth_nth_block(const struct vboard *board, unsigned i, unsigned *block, const uint8_t **bytes,
+                            size_t *n)
+{
+    if (i >= VB_BLOCKS || board->nvm.blocks[i].size == 0)
+        return false;
+    *block = board->nvm.blocks[i].number;
+    *bytes = board->nvm.blocks[i].bytes;
+    *n = board->nvm.blocks[i].size;
+    return true;
 }
 
 bool vboard_truth_running(const struct vboard *board)
