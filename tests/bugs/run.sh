@@ -22,6 +22,7 @@ done
 log=$work/build.log build=$work/build
 cmake -G Ninja -S "$work/tree" -B "$build" >"$log"
 mapfile -t targets < <(ninja -C "$build" -t targets all | sed -nE 's/^(packline|packline-board|tests\/[a-z]+_test_[a-z_0-9]+): .*_EXECUTABLE_.*/\1/p')
+targets+=(reference)
 ninja -j2 -C "$build" "${targets[@]}" >>"$log"
 missed=0
 
