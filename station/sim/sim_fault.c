@@ -60,6 +60,9 @@ static const struct sim_class classes[] = {
     {"taken-number", "the number of another board that passed is scanned", SIM_PEOPLE, NULL, true},
     {"printer-jam", "the printer takes nothing", SIM_PEOPLE, NULL, true},
     {"printer-unsure", "the printer breaks off while it prints", SIM_PEOPLE, NULL, true},
+    {"wrong-label", "another unit's label is stuck onto the board", SIM_PEOPLE, NULL, true},
+    {"early-removal", "another board is in the slot when the label is scanned", SIM_PEOPLE, NULL, true},
+    {"label-left", "the operator goes away without scanning the label back", SIM_PEOPLE, NULL, true},
     {NULL},
 };
 

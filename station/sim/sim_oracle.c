@@ -170,11 +170,26 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
     g_autofree char *flows = vboard_bench_command(slot->there->board, "OUTP?", shift->now_us);
     if (strcmp(flows, "0") != 0)
         sim_violation(shift, slot->unit, "I9 current flows after the run");
-    if ((code == 0) != (slot->shown_pass && code != 10))
+    if ((code == 0) != (slot->shown_pass && code != 9 && code != 10))
         sim_violation(shift, slot->unit, "I8 exit code %d with %s shown", code,
                       slot->shown_pass ? "PASS" : "no PASS");
     if (slot->shown_pass)
         check_pass(slot);
+}
+
+/* The label that sticks on the board that carries this number, and the number that label shows. */
+void sim_oracle_label(struct sim_slot *slot)
+{
+    const struct sim_board *boards[] = {slot->own, slot->intruder};
+    const uint8_t *bytes;
+    size_t n;
+    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
+        if (boards[i] && vboard_truth_block(boards[i]->board, BLOCK_IDENTITY, &bytes, &n) &&
+            memcmp(bytes, slot->own->sn, strlen(slot->own->sn)) == 0 &&
+            strcmp(boards[i]->label, slot->own->sn) == 0)
+            return;
+    sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
+                  slot->own->sn);
 }
 
 static void broken(void *context, const char *id, const char *promise, bool ok, const char *finding)
