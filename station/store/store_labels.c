@@ -91,7 +91,7 @@ bool store_label_waiting(struct store *store, const char *slot, int64_t *run, ch
             " LEFT JOIN label_job l ON l.run = u.run"
             " WHERE u.run = (SELECT max(run) FROM run WHERE slot = ? AND run IN (SELECT run FROM unit))"
             " AND r.layout_sha256 <> '' AND coalesce(l.state, 'none') NOT IN ('confirmed', 'waived')"
-            " AND coalesce(l.payload ->> 'confirm', 1)",
+            " AND (l.job IS NULL OR l.payload ->> 'confirm')",
             "s", slot))
         return false;
     return !found || store_get_text(store, error, sn, "SELECT sn FROM unit WHERE run = ?", "i", *run);
