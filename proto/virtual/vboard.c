@@ -409,6 +409,11 @@ const uint8_t *vboard_truth_flash(const struct vboard *board, uint32_t *address,
     return board->nvm.flash;
 }
 
+int64_t vboard_truth_clock_us(const struct vboard *board, int64_t now_us)
+{
+    return board->nvm.rtc_us + now_us - board->rtc_at_us;
+}
+
 bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_t **bytes, size_t *n)
 {
     for (unsigned i = 0; i < VB_BLOCKS; i++)

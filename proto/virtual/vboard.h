@@ -51,6 +51,8 @@ const uint8_t *vboard_truth_flash(const struct vboard *board, uint32_t *address,
 /* Raw non-volatile block bytes as the board holds them; false for an unknown block. */
 bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_t **bytes, size_t *n);
 bool vboard_truth_running(const struct vboard *board); /* the application runs (image intact) */
+/* What the board's clock shows, µs UTC. */
+int64_t vboard_truth_clock_us(const struct vboard *board, int64_t now_us);
 /* Residual error of the board's current reading at a true current, mA. */
 int64_t vboard_truth_current_error_ma(const struct vboard *board, int64_t true_ma);
 

@@ -10,6 +10,7 @@
 #include <ucontext.h>
 
 #define SIM_UID_TEXT 25
+#define SIM_WALL     INT64_C(1795000000000000) /* 2026-11-18 */
 
 /* One board of the shift, in or out of a slot. */
 struct sim_board {
@@ -61,8 +62,9 @@ struct sim_slot {
     struct sim_fault fault;
     int64_t unit;
     unsigned attempt;
-    bool swapped;  /* the number may belong to the intruder by now */
-    unsigned lost; /* attempts that the station did not survive */
+    bool clock_right; /* the station's, when the run began */
+    bool swapped;     /* the number may belong to the intruder by now */
+    unsigned lost;    /* attempts that the station did not survive */
     int step;
     bool traced;
     bool shown_pass;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define CLOCK_OFF_MAX_US  30000000 /* a label takes its time, a board drifts */
 #define BLOCK_IDENTITY    0x10
 #define BLOCK_CALIBRATION 0x06
 #define SN_BYTES          30
@@ -94,6 +95,14 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
         sim_violation(slot->shift, slot->unit, "I1 passed with a wrong byte in the flash");
 }
 
+static void check_clock(struct sim_slot *slot, const struct sim_board *board)
+{
+    int64_t off = vboard_truth_clock_us(board->board, slot->shift->now_us) - SIM_WALL - slot->shift->now_us;
+    if (slot->clock_right && ABS(off) > CLOCK_OFF_MAX_US)
+        sim_violation(slot->shift, slot->unit, "I5 passed with a clock that is %d s wrong",
+                      (int)(off / 1000000));
+}
+
 /* Nothing makes such a board good. */
 static bool must_fail(const struct sim_board *board)
 {
@@ -129,6 +138,7 @@ static void check_board(struct sim_slot *slot, const struct sim_board *board, co
         sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", board->defect);
     check_flash(slot, board);
     check_configuration(slot, board);
+    check_clock(slot, board);
     if (!vboard_truth_block(board->board, BLOCK_IDENTITY, &bytes, &n) || memcmp(bytes, sn, strlen(sn)) != 0)
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
     for (int64_t ma = 20000; ma <= 40000; ma += 20000)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #define ATTEMPTS_MAX 4
-#define SHIFT_WALL   INT64_C(1795000000000000) /* 2026-11-18 */
 
 struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect)
 {
@@ -87,6 +86,7 @@ static void on_event(void *context, const struct event *event)
     if (event->type == EVENT_RUN_BEGIN) {
         int64_t *run = g_memdup2(&event->run, sizeof event->run);
         slot->run = event->run;
+        slot->clock_right = slot->shift->wall_minus_now == SIM_WALL;
         g_hash_table_insert(slot->shift->acked, run, GINT_TO_POINTER(VERDICT_NONE + 1));
     } else if (event->type == EVENT_STEP_BEGIN) {
         slot->step = event->step;
@@ -160,8 +160,8 @@ static bool has_passed(struct sim_slot *slot)
 static void fresh_attempt(struct sim_slot *slot)
 {
     sim_cable_plug(slot);
-    if (slot->shift->wall_minus_now != SHIFT_WALL) { /* its service sets the clock right */
-        slot->shift->wall_minus_now = SHIFT_WALL;
+    if (slot->shift->wall_minus_now != SIM_WALL) { /* its service sets the clock right */
+        slot->shift->wall_minus_now = SIM_WALL;
         slot->shift->clock_steps++;
     }
     slot->there = slot->own;
@@ -350,7 +350,7 @@ bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t un
     shift->next_unit = number * SIM_UNITS_A_SHIFT;
     shift->last_unit = shift->next_unit + units;
     shift->now_us = 1000000;
-    shift->wall_minus_now = SHIFT_WALL;
+    shift->wall_minus_now = SIM_WALL;
     shift->random = options->seed * 31 + (uint64_t)number;
     shift->disk_step = -1;
     shift->disk = store_disk_new(shift->random);
