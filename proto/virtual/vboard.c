@@ -42,6 +42,7 @@ static const struct vboard_defect defects[] = {
     {"half-flashed", "comes with a torn application"},
     {"no-zero", "zero calibration is acknowledged without effect"},
     {"noisy-current", "the current reading wanders by 2 A"},
+    {"bent-current", "the current reading bends above 30 A: a tenth of what is more is lost"},
     {"rtc-stuck", "the clock cannot be set"},
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},

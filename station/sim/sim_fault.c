@@ -49,6 +49,8 @@ static const struct sim_class classes[] = {
     {"silent-flashed", "the flashed application does not answer", SIM_BOARD, "silent-after-flash", false},
     {"no-zero", "zero calibration without effect", SIM_BOARD, "no-zero", false},
     {"noisy-current", "a current reading that wanders", SIM_BOARD, "noisy-current", false},
+    {"bent-current", "a current reading that is right at the first point of the gain only", SIM_BOARD,
+     "bent-current", false},
     {"clock-stuck", "the board's clock cannot be set", SIM_BOARD, "rtc-stuck", false},
     {"antitheft-stuck", "anti-theft cannot be switched off", SIM_BOARD, "antitheft-stuck", false},
     {"foreign-sn", "the board carries a foreign serial number", SIM_BOARD, "foreign-sn", false},

@@ -78,14 +78,24 @@ static void ignore_verdict(void *context, const struct engine_result *result, co
     (void)context, (void)result, (void)sn;
 }
 
+/* A store that failed is opened again first. */
+static bool is_ill(struct sim_slot *slot, const GError *error)
+{
+    bool ill = error_kind(error) == ERROR_STORAGE;
+    slot->shift->store_bad |= ill;
+    return ill;
+}
+
 /* The label is asked for once more: only one that surely did not come out may come now. */
 static void print_again(struct sim_slot *slot, struct screen *screen)
 {
     const struct press press = {
         slot->shift->config, slot->shift->store, &slot->tick, screen, sim_print, slot};
-    g_autoptr(GError) ignored = NULL;
-    if (!press_again(&press, slot->own->sn, &ignored) && slot->traced)
-        fprintf(slot->shift->options->show, "label of %s: %s\n", slot->own->sn, ignored->message);
+    g_autoptr(GError) refused = NULL;
+    if (press_again(&press, slot->own->sn, &refused) || is_ill(slot, refused))
+        return;
+    if (slot->traced)
+        fprintf(slot->shift->options->show, "label of %s: %s\n", slot->own->sn, refused->message);
 }
 
 static bool waits(struct sim_slot *slot, int64_t *run)
@@ -93,7 +103,7 @@ static bool waits(struct sim_slot *slot, int64_t *run)
     g_autofree char *sn = NULL;
     g_autoptr(GError) error = NULL;
     if (!store_label_waiting(slot->shift->store, slot->name, run, &sn, &error))
-        slot->shift->store_bad = true;
+        is_ill(slot, error);
     return sn != NULL;
 }
 
@@ -108,7 +118,7 @@ static void confirm_again(struct sim_slot *slot, struct screen *screen)
     sim_cable_plug(slot);
     vboard_power(slot->own->board, true, slot->shift->now_us);
     if (!confirm_at_desk(slot->shift->config, slot->shift->store, &request, screen, &error) &&
-        error_kind(error) != ERROR_STORAGE && !slot->swapped)
+        !is_ill(slot, error) && !slot->swapped)
         sim_violation(slot->shift, slot->unit, "the label of %s cannot be confirmed: %s", slot->own->sn,
                       error->message);
 }
@@ -116,22 +126,15 @@ static void confirm_again(struct sim_slot *slot, struct screen *screen)
 static void waive(struct sim_slot *slot, int64_t run)
 {
     g_autoptr(GError) error = NULL;
-    if (!store_label_waive(slot->shift->store, run, "spoiled", &error) && error_kind(error) != ERROR_STORAGE)
+    if (!store_label_waive(slot->shift->store, run, "spoiled", &error) && !is_ill(slot, error))
         sim_violation(slot->shift, slot->unit, "the label of %s cannot be waived: %s", slot->own->sn,
                       error->message);
 }
 
-/* A unit that passed leaves with its label confirmed on its own board, or without one, on record. */
-void sim_label_settle(struct sim_slot *slot)
+static void settle(struct sim_slot *slot, struct screen *screen)
 {
-    struct sim_shift *shift = slot->shift;
-    const struct screen_watcher watcher = {slot, ignore_event, ignore_verdict, sim_ask};
+    const struct sim_shift *shift = slot->shift;
     int64_t run;
-    if (sim_store_ill(shift))
-        sim_slot_park(slot);
-    if (sim_store_ill(shift))
-        return;
-    struct screen *screen = screen_new_watched(&watcher);
     print_again(slot, screen);
     if (!sim_store_ill(shift) && waits(slot, &run) && slot->printed > 0)
         confirm_again(slot, screen);
@@ -139,5 +142,20 @@ void sim_label_settle(struct sim_slot *slot)
         waive(slot, run);
     else if (!sim_store_ill(shift) && slot->printed > 0)
         sim_oracle_label(slot);
+}
+
+/* A unit that passed leaves with its label confirmed on its own board, or without one, on record. A station
+ * that dies meanwhile starts again first. */
+void sim_label_settle(struct sim_slot *slot)
+{
+    struct sim_shift *shift = slot->shift;
+    const struct screen_watcher watcher = {slot, ignore_event, ignore_verdict, sim_ask};
+    struct screen *screen = screen_new_watched(&watcher);
+    do {
+        if (sim_store_ill(shift))
+            sim_slot_park(slot);
+        if (!sim_store_ill(shift))
+            settle(slot, screen);
+    } while (shift->store && sim_store_ill(shift));
     screen_free(screen);
 }

@@ -35,6 +35,15 @@ static void board_free(struct sim_board *board)
     g_free(board);
 }
 
+static bool hopeless(const struct sim_board *board)
+{
+    const struct sim_class *classes = sim_classes();
+    for (unsigned i = 0; board->defect && classes[i].name; i++)
+        if (classes[i].defect && strcmp(classes[i].defect, board->defect) == 0)
+            return !classes[i].heals;
+    return false;
+}
+
 /* What the board comes with. */
 static const char *choose_defect(const struct sim_slot *slot)
 {
@@ -248,10 +257,7 @@ static void unit(struct sim_slot *slot)
     slot->swapped = false;
     for (slot->attempt = 1; slot->attempt <= attempts_max(slot) && !done && shift->store; slot->attempt++)
         done = attempt(slot);
-    bool hopeless = slot->own->defect && strcmp(slot->own->defect, "no-crc") != 0 &&
-                    strcmp(slot->own->defect, "blank-flash") != 0 &&
-                    strcmp(slot->own->defect, "half-flashed") != 0;
-    if (!done && !hopeless && !slot->swapped && !sim_store_ill(shift))
+    if (!done && !hopeless(slot->own) && !slot->swapped && !sim_store_ill(shift))
         sim_violation(shift, slot->unit, "a good board did not pass in %u attempts", attempts_max(slot));
     if (done)
         sim_label_settle(slot);

@@ -26,10 +26,12 @@ targets+=(reference)
 ninja -j2 -C "$build" "${targets[@]}" >>"$log"
 missed=0
 
-# The first promise that is broken: with every fault by chance, with each defect of a board once, with people's alone.
+# The first promise that is broken: with every fault by chance, with each defect of a board once, with people's alone, and
+# with deaths around the verdict.
 simulation() {
     for what in "--seed 11 --units ${SIM_UNITS:-64} --slots 4 --no-shrink" "--sweep boards --units 1" \
-        "--seed 11 --units 48 --slots 4 --no-shrink --faults clock-jump,printer-unsure,wrong-label,early-removal,label-left"; do
+        "--seed 11 --units 48 --slots 4 --no-shrink --faults clock-jump,printer-unsure,wrong-label,early-removal,label-left" \
+        "--sweep crashes --from 5500 --every 5"; do
         # shellcheck disable=SC2086
         timeout 300 "$build/packline" simulate $what >"$work/sim.txt" 2>&1 && continue
         sed -nE 's/^first: //p' "$work/sim.txt" | grep . || tail -n 1 "$work/sim.txt"

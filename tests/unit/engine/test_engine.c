@@ -278,6 +278,7 @@ static void test_defects(void)
                  {"silent-after-flash", 5, "did not start", true},
                  {"no-zero", 1, "zero error", true},
                  {"noisy-current", 1, "spread", true},
+                 {"bent-current", 1, "second point", true},
                  {"rtc-stuck", 1, "clock error", true},
                  {"antitheft-stuck", 6, "antitheft", true},
                  {"foreign-sn", 7, "OTHER-SN-1", false}};
