@@ -49,6 +49,23 @@ static void test_unproved_pass(void)
     }
 }
 
+/* The newest first, as the journal has it, though the wall clock was set back in between. */
+static void test_order(void)
+{
+    struct day f;
+    const struct store_filter filter = {.limit = 2};
+    day_set_up(&f);
+    day_pass(&f, "SN1", UID_A);
+    f.clock.wall_minus_now -= TICK_S(86400);
+    day_pass(&f, "SN2", UID_B);
+    json_t *rows = store_records_list(f.store, &filter, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(rows, 0), "sn")), ==, "SN2");
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(rows, 1), "sn")), ==, "SN1");
+    json_decref(rows);
+    day_audit(&f);
+    day_tear_down(&f);
+}
+
 static void test_one_end(void)
 {
     struct day f;
@@ -380,6 +397,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/store/pass", test_pass);
     g_test_add_func("/store/unproved-pass", test_unproved_pass);
+    g_test_add_func("/store/order", test_order);
     g_test_add_func("/store/one-end", test_one_end);
     g_test_add_func("/store/serials", test_serials);
     g_test_add_func("/store/mis-scan", test_mis_scan);
