@@ -23,7 +23,7 @@ static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
     {"ack-no-write", "one block of flash is acknowledged and not written"},
     {"cached-readback", "one block is not written, but reading it gives what was sent"},
-    {"stuck-bit", "one flash bit cannot be programmed"},
+    {"stuck-bit", "one flash bit cannot be programmed; stuck-bit:4096 is one in the 256 bytes there"},
     {"clamp-parameter", "CELL_OV_Start is silently clamped to 3600 mV"},
     {"lose-parameter", "the protection table falls back to its defaults at every restart"},
     {"ack-param-no-write", "writes of the protection table are acknowledged and ignored"},

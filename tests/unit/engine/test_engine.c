@@ -336,6 +336,22 @@ static void test_recoverable(void)
     }
 }
 
+/* A number shows only once an application runs again: it is looked at before it would be written over. */
+static void test_number_behind_blank(void)
+{
+    const char *const defects[] = {"blank-flash", "foreign-sn", NULL};
+    struct rig rig;
+    struct engine_result result;
+    rig_make(&rig, defects, 4);
+    run_unit(&rig, "BSN00000001", &result);
+    g_assert_cmpint(result.exit_code, ==, 7);
+    if (!strstr(result.text, "already carries serial number 'OTHER-SN-1'"))
+        g_error("step %d: %s", result.failed_step, result.text);
+    check_truth(&rig, "BSN00000001", &result);
+    engine_result_clear(&result);
+    rig_clear(&rig);
+}
+
 /* Unplugged after so many bytes, everywhere in the unit; the same board then passes with its own number. */
 static void test_unplugged(void)
 {
@@ -482,6 +498,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/pass", test_pass);
     g_test_add_func("/engine/defects", test_defects);
     g_test_add_func("/engine/recoverable", test_recoverable);
+    g_test_add_func("/engine/number-behind-blank", test_number_behind_blank);
     g_test_add_func("/engine/unplugged", test_unplugged);
     g_test_add_func("/engine/disturbed", test_disturbed);
     g_test_add_func("/engine/clock-jump", test_clock_jump);

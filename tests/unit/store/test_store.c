@@ -49,6 +49,33 @@ static void test_unproved_pass(void)
     }
 }
 
+static bool claim(struct day *f, enum desk_claim what, const char *uid, const char *sn)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok = store_claim(f->store, f->run, what, uid, sn, &error);
+    if (!ok)
+        g_assert_error(error, PACK_ERROR, ERROR_RULE);
+    return ok;
+}
+
+/* A board whose number was written in a run that failed gets that number again, and no other one. */
+static void test_second_number(void)
+{
+    struct day f;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_UNIT, UID_A, NULL));
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, NULL));
+    day_begin(&f, "SN2", true);
+    g_assert_true(claim(&f, CLAIM_UNIT, UID_A, NULL));
+    g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN2"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, NULL));
+    day_audit(&f);
+    day_tear_down(&f);
+}
+
 /* The newest first, as the journal has it, though the wall clock was set back in between. */
 static void test_order(void)
 {
@@ -75,15 +102,6 @@ static void test_one_end(void)
     g_assert_true(day_end(&f, VERDICT_FAIL, &error));
     g_assert_false(day_end(&f, VERDICT_PASS, &error));
     day_tear_down(&f);
-}
-
-static bool claim(struct day *f, enum desk_claim what, const char *uid, const char *sn)
-{
-    g_autoptr(GError) error = NULL;
-    bool ok = store_claim(f->store, f->run, what, uid, sn, &error);
-    if (!ok)
-        g_assert_error(error, PACK_ERROR, ERROR_RULE);
-    return ok;
 }
 
 static void test_serials(void)
@@ -397,6 +415,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/store/pass", test_pass);
     g_test_add_func("/store/unproved-pass", test_unproved_pass);
+    g_test_add_func("/store/second-number", test_second_number);
     g_test_add_func("/store/order", test_order);
     g_test_add_func("/store/one-end", test_one_end);
     g_test_add_func("/store/serials", test_serials);
