@@ -30,7 +30,7 @@ enum command {
 #define COMMAND_MS       500 /* answer to a command or address phase */
 #define CRC_MS_PER_64KIB 500
 #define QUIET_MS         20 /* a bootloader that has something to say has said it */
-#define REPAIR_TRIES     3
+#define REPAIR_TRIES     5
 #define CRC_POLY         0x04c11db7u /* RM0090 4.2: the CRC unit */
 #define CRC_INIT         0xffffffffu
 
