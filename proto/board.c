@@ -53,14 +53,17 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
     board->profile = profile;
     board->wire = wire;
     board->address = address;
-    wire_set_mask(wire, dialect->mask, NULL);
+    wire_set_mask(wire, dialect->mask, board);
     return board;
 }
 
 void board_close(struct board *board)
 {
-    if (board)
+    if (board) {
+        wire_set_mask(board->wire, NULL, NULL);
+        g_free(board->log_bytes);
         g_free(board->scratch);
+    }
     g_free(board);
 }
 
@@ -342,6 +345,15 @@ bool board_image_get(const struct board_image *image, const struct profile_item 
     return false;
 }
 
+static void hide_secrets(const struct profile *profile, const struct profile_block *block, GString *hex)
+{
+    for (guint i = 0; i < profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(profile->items, i);
+        if (item->in == block && item->secret)
+            memset(hex->str + 2 * item->offset, '*', 2 * (gsize)item->width * (gsize)item->count);
+    }
+}
+
 json_t *board_image_json(const struct board_image *image)
 {
     json_t *blocks = json_object(), *items = json_object();
@@ -355,6 +367,7 @@ json_t *board_image_json(const struct board_image *image)
         g_autoptr(GString) hex = g_string_sized_new(2 * n);
         for (gsize i = 0; i < n; i++)
             g_string_append_printf(hex, "%02X", data[i]);
+        hide_secrets(image->profile, block, hex);
         json_object_set_new(blocks, block->name, json_string(hex->str));
     }
     for (guint i = 0; i < image->profile->items->len; i++) {
@@ -377,11 +390,14 @@ static bool read_records(struct board *board, unsigned count, board_record_sink 
         bool end = false;
         if (!(board->dialect->history_next ? board->dialect->history_next(board, &record, &end, error)
                                            : described_log_next(board, &record, &end, error))) {
-            g_prefix_error(error, "after %u of %u records: ", i, count);
+            if (count == BOARD_RECORDS_UNTOLD)
+                g_prefix_error(error, "after %u records: ", i);
+            else
+                g_prefix_error(error, "after %u of %u records: ", i, count);
             return false;
         }
         if (end)
-            return i == count ||
+            return i == count || count == BOARD_RECORDS_UNTOLD ||
                    error_set(error, ERROR_GARBLED, "the board announced %u records and sent %u", count, i);
         if (!sink(context, &record, error))
             return false;

@@ -22,7 +22,8 @@ enum board_calibration {
     CALIBRATE_CURRENT_ZERO,
     CALIBRATE_CURRENT_GAIN,
     CALIBRATE_TEMPERATURE,
-    CALIBRATE_RESET
+    CALIBRATE_RESET,
+    CALIBRATE_VOLTAGE
 };
 
 #define BOARD_CELLS_MAX   176
@@ -54,7 +55,8 @@ struct board_telemetry {
 struct board_record {
     uint32_t id;
     int64_t wall_us;
-    char what[32];
+    char what[120];
+    bool event_only; /* the board keeps no measurements with it */
     unsigned cells;
     int64_t pack_mv, current_ma, soc_ppc, cell_max_mv, cell_min_mv, temperature_max_mdeg;
 };
@@ -84,6 +86,9 @@ struct dialect_kind {
     bool (*history_next)(struct board *board, struct board_record *record, bool *end, GError **error);
     bool (*history_close)(struct board *board, GError **error);
     bool (*history_erase)(struct board *board, GError **error);
+    /* The first or the next record of a log that comes record by record, into the bytes of the block. */
+    bool (*record)(struct board *board, const struct profile_block *block, bool first, uint8_t *bytes,
+                   bool *end, GError **error);
     /* Which bytes of a chunk on the wire are secret (login, anti-theft code), for traces. */
     wire_mask mask;
 };
@@ -98,8 +103,9 @@ struct board {
     uint64_t frames, frames_lost;
     unsigned log_at, log_count; /* of a log that is being read as the profile describes it */
     uint32_t log_id;
-    bool one_try;  /* the request under way may be the last one heard: it is not repeated */
-    void *scratch; /* of the dialect; g_free */
+    uint8_t *log_bytes; /* its records, of a ring; the record under way, of a stream; g_free */
+    bool one_try;       /* the request under way may be the last one heard: it is not repeated */
+    void *scratch;      /* of the dialect; g_free */
 };
 
 /* allow_reference: the station's written override for reference profiles on physical wires. */
@@ -121,7 +127,7 @@ bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_G
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_control(struct board *board, enum board_control control, int argument,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* truth: mA for gain, m°C for temperature of sensor, unused otherwise. */
+/* truth: mA for gain, mV for voltage, m°C for temperature of sensor, unused otherwise. */
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_antitheft_off(struct board *board, const struct secret *code,
@@ -163,7 +169,7 @@ void board_image_free(struct board_image *image);
 bool board_image_get(const struct board_image *image, const struct profile_item *item,
                      struct item_value *value);
 /* {"profile":…,"sha256":…,"blocks":{"protect":"0E74…"},"items":{"protect.cell_ov_start":"3.7 V"}}; new
- * reference. */
+ * reference. The bytes of secrets are ** each. */
 json_t *board_image_json(const struct board_image *image);
 
 /* History: newest first until the board's own end marker; a stream cut short is an error, never a short list.

@@ -3,10 +3,18 @@
 
 #include "station/base/error.h"
 
+#include <string.h>
+
 static bool supported(const struct board *board, GError **error)
 {
     return board->dialect->registers ||
            error_set(error, ERROR_REFUSED, "dialect '%s' has no registers to number", board->dialect->name);
+}
+
+/* Registers that are both read and written. */
+static bool is_table(const struct profile_block *block)
+{
+    return !block->read_command || strcmp(block->read_command, "read_registers") == 0;
 }
 
 /* The item of a writable block that lies in this register; NULL = none is described there. */
@@ -16,8 +24,7 @@ static const struct profile_item *item_at(const struct profile *profile, unsigne
     for (guint i = 0; i < profile->items->len; i++) {
         const struct profile_item *item = g_ptr_array_index(profile->items, i);
         int64_t first = item->in->number * 2 + item->offset, end = first + item->width * item->count;
-        if (!item->in->read_command && first < 2 * ((int64_t)number + 1) && end > 2 * (int64_t)number &&
-            is(item))
+        if (is_table(item->in) && first < 2 * ((int64_t)number + 1) && end > 2 * (int64_t)number && is(item))
             return item;
     }
     return NULL;
@@ -33,14 +40,21 @@ static bool is_forbidden(const struct profile_item *item)
     return item->access == ACCESS_NEVER || item->access == ACCESS_READ_ONLY || item->secret;
 }
 
-static struct profile_block one_register(unsigned number)
+/* Read as the block that it lies in is; where none is described, as most boards read what they can write. */
+static struct profile_block one_register(const struct profile *profile, unsigned number)
 {
-    return (struct profile_block){.name = (char *)"register", .number = number, .size = 2};
+    struct profile_block one = {.name = (char *)"register", .number = number, .size = 2};
+    for (guint i = 0; i < profile->blocks->len; i++) {
+        const struct profile_block *block = g_ptr_array_index(profile->blocks, i);
+        if (is_table(block) && number >= block->number && number < block->number + block->size / 2)
+            one.read_command = block->read_command;
+    }
+    return one;
 }
 
 bool board_register_read(struct board *board, unsigned number, uint16_t *value, GError **error)
 {
-    const struct profile_block block = one_register(number);
+    const struct profile_block block = one_register(board->profile, number);
     const struct profile_item *secret = item_at(board->profile, number, is_secret);
     uint8_t bytes[2];
     if (!supported(board, error))
@@ -56,7 +70,7 @@ bool board_register_read(struct board *board, unsigned number, uint16_t *value, 
 
 bool board_register_write(struct board *board, unsigned number, uint16_t value, GError **error)
 {
-    const struct profile_block block = one_register(number);
+    const struct profile_block block = one_register(board->profile, number);
     const struct profile_item *forbidden = item_at(board->profile, number, is_forbidden);
     const uint8_t bytes[2] = {(uint8_t)(value >> 8), (uint8_t)value};
     uint16_t found;

@@ -28,6 +28,22 @@ static bool read_word(struct board *board, const char *key, char *text, size_t n
     return true;
 }
 
+/* A text as a unique id: as it is when it fits, else what is left of its digest. */
+static void shorten(const char *text, uint8_t id[12])
+{
+    const size_t n = strlen(text);
+    if (n <= 12) {
+        memcpy(id, text, n);
+        return;
+    }
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    uint8_t digest[32];
+    gsize size = sizeof digest;
+    g_checksum_update(sum, (const guchar *)text, (gssize)n);
+    g_checksum_get_digest(sum, digest, &size);
+    memcpy(id, digest, 12);
+}
+
 static bool read_unique_id(struct board *board, const char *key, struct board_identity *identity,
                            GError **error)
 {
@@ -38,7 +54,7 @@ static bool read_unique_id(struct board *board, const char *key, struct board_id
     if (!board_read_item(board, item, &value, error))
         return false;
     if (item->type == ITEM_TEXT)
-        memcpy(identity->unique_id, value.text, MIN(strlen(value.text), sizeof identity->unique_id));
+        shorten(value.text, identity->unique_id);
     for (unsigned i = 0; item->type == ITEM_BYTES && i < sizeof identity->unique_id; i++)
         identity->unique_id[i] = (uint8_t)(g_ascii_xdigit_value(value.text[2 * i]) << 4 |
                                            g_ascii_xdigit_value(value.text[2 * i + 1]));
@@ -110,6 +126,17 @@ static int64_t temperature(const struct item_value *value)
 static bool is_on(const struct profile_reading *reading, const struct item_value *value)
 {
     return reading->bit < 0 ? value->raw != 0 : value->raw >> reading->bit & 1;
+}
+
+/* Coils and other flags of a byte each, as the bits of one number. */
+static void gather_bits(const struct profile_item *item, const struct snapshot *snapshot,
+                        struct item_value *value)
+{
+    if (item->type != ITEM_FLAG || item->count == 1)
+        return;
+    value->raw = 0;
+    for (unsigned i = 0; i < MIN(item->count, 32); i++)
+        value->raw |= (int64_t)(snapshot->bytes[item->offset + i] != 0) << i;
 }
 
 static void take_lists(struct board_telemetry *t, const struct profile_reading *reading,
@@ -214,6 +241,7 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
         if (!load(board, snapshot, reading->in->in, error))
             return false;
         decode(snapshot, reading->in, 0, &value);
+        gather_bits(reading->in, snapshot, &value);
         take_lists(telemetry, reading, snapshot, cells);
         take(board, telemetry, reading, &value);
     }
@@ -271,6 +299,12 @@ static bool act_expect(struct board *board, const struct profile_act_expect *exp
                      expect->item, value.raw, expect->value);
 }
 
+static bool is_for(const struct bind_variant_value *act, const struct described_call *call)
+{
+    const struct profile_act_write *write = act->value;
+    return strcmp(act->variant->tag, "write") != 0 || write->when < 0 || write->when == call->argument;
+}
+
 static bool act(struct board *board, const struct bind_variant_value *act, const struct described_call *call,
                 GError **error)
 {
@@ -287,8 +321,15 @@ bool described_run(struct board *board, enum profile_procedure_name name, const 
     const struct profile_procedure *procedure = profile_procedure_find(board->profile, name);
     if (!procedure)
         return unsupported(board, profile_procedure_word(name), error);
+    unsigned writes = 0;
+    for (guint i = 0; i < procedure->acts->len; i++)
+        writes += is_for(g_ptr_array_index(procedure->acts, i), call);
+    if (writes == 0)
+        return unsupported(board, profile_procedure_word(name), error);
     for (guint i = 0; i < procedure->acts->len; i++) {
         g_autoptr(GError) failure = NULL;
+        if (!is_for(g_ptr_array_index(procedure->acts, i), call))
+            continue;
         bool farewell = i + 1 == procedure->acts->len && !procedure->answers_last;
         board->one_try = farewell;
         bool done = act(board, g_ptr_array_index(procedure->acts, i), call, &failure);

@@ -19,6 +19,13 @@ bool described_clock_write(struct board *board, int64_t wall_us, GError **error)
 /* Newest first; *end behind the oldest. GARBLED when the log changed while it was read. */
 bool described_log_open(struct board *board, unsigned *count, GError **error);
 bool described_log_next(struct board *board, struct board_record *record, bool *end, GError **error);
+/* described_records.c: the same of a ring of positions, and of a log that comes record by record: in the
+ * order in which the board sends, and BOARD_RECORDS_UNTOLD when it does not say how many there are. */
+#define BOARD_RECORDS_UNTOLD UINT_MAX
+bool described_ring_open(struct board *board, unsigned *count, GError **error);
+bool described_ring_next(struct board *board, struct board_record *record, bool *end, GError **error);
+bool described_stream_open(struct board *board, unsigned *count, GError **error);
+bool described_stream_next(struct board *board, struct board_record *record, bool *end, GError **error);
 
 /* described_time.c: what a board's clock shows, as UTC, and back. now_us, UTC, says which offset local time
  * has. */

@@ -31,6 +31,11 @@ static bool select_record(struct board *board, unsigned place, GError **error)
 bool described_log_open(struct board *board, unsigned *count, GError **error)
 {
     int64_t there;
+    g_clear_pointer(&board->log_bytes, g_free);
+    if (board->profile->log.ring.last)
+        return described_ring_open(board, count, error);
+    if (board->profile->log.record)
+        return described_stream_open(board, count, error);
     if (!board->profile->log.in[LOG_COUNT])
         return error_set(error, ERROR_REFUSED, "history is not supported by profile '%s'",
                          board->profile->profile);
@@ -74,6 +79,10 @@ static bool read_event(struct board *board, struct board_record *record, GError 
 bool described_log_next(struct board *board, struct board_record *record, bool *end, GError **error)
 {
     int64_t id;
+    if (board->profile->log.ring.last)
+        return described_ring_next(board, record, end, error);
+    if (board->profile->log.record)
+        return described_stream_next(board, record, end, error);
     *end = board->log_at == board->log_count;
     if (*end)
         return true;

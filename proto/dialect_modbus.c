@@ -2,7 +2,8 @@
  * does when they are written, is data of the profile.
  *
  * A block's number is its first register; without a read_command it is holding registers, with `read_input`
- * input registers (read-only), with `read_coils` coils, one byte each. */
+ * input registers (read-only), with `read_registers` registers that 04 reads and 10 writes, with `read_coils`
+ * coils, one byte each. */
 #include "proto/board.h"
 #include "proto/modbus.h"
 #include "station/base/error.h"
@@ -19,11 +20,13 @@ extern const struct dialect_kind dialect_modbus, dialect_modbus_tcp;
 #define BUSY       0x06
 #define NO_TARGET  0x0b
 #define NO_SUCH    0x01
-#define HEAD_BYTES 16 /* of a request or an answer around its data, generously */
+#define NO_RECORD  0x81 /* of boards that have a log of their own; the standard does not know it */
+#define HEAD_BYTES 16   /* of a request or an answer around its data, generously */
 
 /* Names a profile may give codes to. `write_register` and `write_coil` allow the single writes, 06 and 05,
  * to boards that know no other. */
-static const char *const commands[] = {"read_input", "read_coils", "write_register", "write_coil", NULL};
+static const char *const commands[] = {"read_input", "read_registers", "read_coils",  "write_register",
+                                       "write_coil", "first_record",   "next_record", NULL};
 
 struct link {
     uint16_t transaction;
@@ -31,6 +34,7 @@ struct link {
     bool single_only;      /* the board knows no writing of many */
     int64_t heard_us;      /* end of the last exchange */
     int64_t owed_until_us; /* answers to lost requests may still come */
+    bool secret;           /* the request under way is about registers that hold a secret */
     uint8_t last[MODBUS_FRAME_MAX];
     size_t last_n;
 };
@@ -45,6 +49,40 @@ static struct link *link_of(struct board *board)
 static enum modbus_framing framing_of(const struct board *board)
 {
     return board->dialect == &dialect_modbus_tcp ? MODBUS_TCP : MODBUS_RTU;
+}
+
+static bool is_between(int64_t first, int64_t end, int64_t from, int64_t n)
+{
+    return first < from + n && end > from;
+}
+
+static bool is_coils(const struct profile_block *block)
+{
+    return block->read_command && strcmp(block->read_command, "read_coils") == 0;
+}
+
+/* A secret is in the registers that this request names. */
+static bool is_secret(const struct board *board, const struct modbus_request *request)
+{
+    for (guint i = 0; i < board->profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(board->profile->items, i);
+        const int64_t first = 2 * item->in->number + item->offset;
+        if (item->secret && !is_coils(item->in) &&
+            is_between(first, first + item->width * item->count, 2 * (int64_t)request->address,
+                       2 * (int64_t)request->count))
+            return true;
+    }
+    return false;
+}
+
+/* An exchange about a secret is hidden as a whole: an answer comes in pieces, and a late one in another's
+ * time. */
+static void mask(void *context, bool sent, const uint8_t *bytes, size_t n, bool *secret)
+{
+    struct board *board = context;
+    (void)sent, (void)bytes;
+    if (board && board->scratch && ((const struct link *)board->scratch)->secret)
+        memset(secret, true, n * sizeof *secret);
 }
 
 static int64_t byte_us(const struct board *board)
@@ -75,7 +113,7 @@ static const char *function_name(uint8_t function)
 /* "reading holding registers 0100H to 0117H" */
 static void name_request(GError **error, const struct modbus_request *r)
 {
-    if (r->count == 1)
+    if (r->count == 1 || r->answers)
         g_prefix_error(error, "%s %04XH: ", function_name(r->function), r->address);
     else
         g_prefix_error(error, "%s %04XH to %04XH: ", function_name(r->function), r->address,
@@ -90,9 +128,11 @@ static bool refused(uint8_t exception, GError **error)
                 : error_set(error, kind, "the board answered exception %02XH", exception);
 }
 
-static bool garbled(const char *why, const uint8_t *bytes, size_t n, GError **error)
+static bool garbled(const char *why, const uint8_t *bytes, size_t n, bool secret, GError **error)
 {
     g_autoptr(GString) hex = g_string_new(NULL);
+    if (secret)
+        return error_set(error, ERROR_GARBLED, "garbled answer (%s): %zu bytes came", why, n);
     for (size_t i = 0; i < MIN(n, SHOWN); i++)
         g_string_append_printf(hex, "%s%02X", i ? " " : "", bytes[i]);
     return error_set(error, ERROR_GARBLED, "garbled answer (%s): %zu bytes came: %s%s", why, n, hex->str,
@@ -110,7 +150,7 @@ static bool receive(struct board *board, struct modbus_decoder *decoder, struct 
         g_autoptr(GError) silent = NULL;
         if (!wire_receive(board->wire, bytes, sizeof bytes, &got, deadline_us, &silent)) {
             if (error_kind(silent) == ERROR_SILENT && decoder->why)
-                return garbled(decoder->why, first, n, error);
+                return garbled(decoder->why, first, n, link_of(board)->secret, error);
             if (error_kind(silent) == ERROR_SILENT && decoder->echoed)
                 g_prefix_error(&silent, "only the line's own echo came: ");
             g_propagate_error(error, g_steal_pointer(&silent));
@@ -159,12 +199,16 @@ static bool once(struct board *board, const struct modbus_request *request, bool
     size_t n = modbus_encode(framing, link->transaction, request, frame);
     if (n == 0)
         return error_set(error, ERROR_AUTHOR, "Modbus has no such request: correct the profile");
-    if (!settle(board, link, frame, n, error) ||
-        !wire_send(board->wire, frame, n, tick_now(tick) + TICK_S(10), error))
+    if (!settle(board, link, frame, n, error))
+        return false;
+    link->secret = is_secret(board, request);
+    if (!wire_send(board->wire, frame, n, tick_now(tick) + TICK_S(10), error))
         return false;
     /* Both frames take their time on the line, which is none of the board's. */
-    int64_t patience = board->profile->reply_max +
-                       (int64_t)(n + HEAD_BYTES + 2u * MIN(request->count, MODBUS_READ_MAX)) * byte_us(board);
+    int64_t patience =
+        board->profile->reply_max +
+        (int64_t)(n + HEAD_BYTES + 2u * MIN(MAX(request->count, request->answers), MODBUS_READ_MAX)) *
+            byte_us(board);
     int64_t sent_us = tick_now(tick);
     board->frames++;
     bool ok = receive(board, &decoder, answer, sent_us + patience, error);
@@ -222,10 +266,15 @@ static bool is(const struct profile_block *block, const char *read_command)
     return block->read_command && strcmp(block->read_command, read_command) == 0;
 }
 
+static bool reads_input(const struct profile_block *block)
+{
+    return is(block, "read_input") || is(block, "read_registers");
+}
+
 /* There are 65536 registers and as many coils. */
 static bool check_room(const struct profile_block *block, GError **error)
 {
-    int64_t count = is(block, "read_coils") ? block->size : (block->size + 1) / 2;
+    int64_t count = is_coils(block) ? block->size : (block->size + 1) / 2;
     return block->number + count <= 0x10000 ||
            error_set(error, ERROR_AUTHOR, "block '%s' ends behind FFFFH: correct the profile", block->name);
 }
@@ -276,15 +325,53 @@ static struct registers registers_of(const struct profile_block *block, unsigned
     return (struct registers){(unsigned)block->number + from, end - from, g_malloc0(2u * (end - from))};
 }
 
+/* The records of a log are asked for with a word of the board's own where the number of registers stands. */
+static bool record(struct board *board, const struct profile_block *block, bool first, uint8_t *bytes,
+                   bool *end, GError **error)
+{
+    const char *name = first ? "first_record" : "next_record";
+    const struct profile_command *command = profile_command_find(board->profile, name);
+    g_autofree struct modbus_answer *answer = g_new0(struct modbus_answer, 1);
+    gsize n = 0;
+    const uint8_t *word = command && command->info ? g_bytes_get_data(command->info, &n) : NULL;
+    *end = false;
+    if (!check_code(board, name, MODBUS_READ_INPUT, error))
+        return false;
+    if (n != 2 || block->size % 2 || block->size > 2 * MODBUS_READ_MAX)
+        return error_set(
+            error, ERROR_AUTHOR,
+            "command '%s' needs `info:` with the two bytes in place of the number of registers, and a "
+            "block of whole registers",
+            name);
+    struct modbus_request request = {.function = MODBUS_READ_INPUT,
+                                     .address = (uint16_t)block->number,
+                                     .count = (uint16_t)(word[0] << 8 | word[1]),
+                                     .answers = (uint16_t)(block->size / 2)};
+    g_autoptr(GError) failure = NULL;
+    /* Asking again for the next one would pass one over: a lost answer ends the reading. */
+    board->one_try = !first;
+    const bool ok = transact(board, &request, answer, &failure);
+    board->one_try = false;
+    *end = !ok && answer->exception == NO_RECORD;
+    if (ok)
+        memcpy(bytes, answer->data, answer->n);
+    else if (!*end)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return ok || *end;
+}
+
 static bool read_block(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error)
 {
-    bool input = is(block, "read_input");
+    const bool input = reads_input(block);
     if (!check_room(block, error))
         return false;
-    if (is(block, "read_coils"))
+    if (block->read_command && !input && !is_coils(block))
+        return error_set(error, ERROR_AUTHOR, "block '%s' is read record by record: packline board log",
+                         block->name);
+    if (is_coils(block))
         return read_coils(board, block, offset, bytes, n, error);
-    if (input && !check_code(board, "read_input", MODBUS_READ_INPUT, error))
+    if (input && !check_code(board, block->read_command, MODBUS_READ_INPUT, error))
         return false;
     struct registers r = registers_of(block, offset, n);
     bool ok = read_registers(board, input ? MODBUS_READ_INPUT : MODBUS_READ_HOLDING, r.first, r.count,
@@ -372,16 +459,19 @@ static bool write_block(struct board *board, const struct profile_block *block, 
 {
     if (!check_room(block, error))
         return false;
-    if (is(block, "read_coils"))
+    if (is_coils(block))
         return write_coils(board, block, offset, bytes, n, error);
-    if (block->read_command)
+    if (block->read_command && !is(block, "read_registers"))
         return error_set(error, ERROR_RULE, "input registers cannot be written");
+    if (block->read_command && !check_code(board, "read_registers", MODBUS_READ_INPUT, error))
+        return false;
+    const uint8_t reading = block->read_command ? MODBUS_READ_INPUT : MODBUS_READ_HOLDING;
     struct registers r = registers_of(block, offset, n);
     bool odd_end = (offset + n) % 2;
     /* Half a register keeps its other half. */
-    bool ok = (offset % 2 == 0 || read_registers(board, MODBUS_READ_HOLDING, r.first, 1, r.bytes, error)) &&
-              (!odd_end || read_registers(board, MODBUS_READ_HOLDING, r.first + r.count - 1, 1,
-                                          r.bytes + 2u * (r.count - 1), error));
+    bool ok = (offset % 2 == 0 || read_registers(board, reading, r.first, 1, r.bytes, error)) &&
+              (!odd_end ||
+               read_registers(board, reading, r.first + r.count - 1, 1, r.bytes + 2u * (r.count - 1), error));
     if (ok) {
         memcpy(r.bytes + offset % 2, bytes, n);
         ok = write_registers(board, &r, error);
@@ -394,10 +484,14 @@ const struct dialect_kind dialect_modbus = {.name = "modbus",
                                             .commands = commands,
                                             .registers = true,
                                             .read_block = read_block,
-                                            .write_block = write_block};
+                                            .write_block = write_block,
+                                            .record = record,
+                                            .mask = mask};
 
 const struct dialect_kind dialect_modbus_tcp = {.name = "modbus-tcp",
                                                 .commands = commands,
                                                 .registers = true,
                                                 .read_block = read_block,
-                                                .write_block = write_block};
+                                                .write_block = write_block,
+                                                .record = record,
+                                                .mask = mask};

@@ -336,6 +336,8 @@ static bool calibrate(struct board *board, enum board_calibration what, unsigned
     case CALIBRATE_TEMPERATURE:
         x.info = temperature, x.n = sizeof temperature;
         break;
+    case CALIBRATE_VOLTAGE:
+        return error_set(error, ERROR_REFUSED, "this dialect calibrates no voltage");
     case CALIBRATE_RESET:
         x.info = reset, x.n = sizeof reset;
         break;

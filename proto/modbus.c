@@ -45,6 +45,8 @@ static size_t coil_bytes(unsigned count)
 /* How many of them one request may name, and the data bytes it then carries. */
 static bool allowed(const struct modbus_request *r)
 {
+    if (r->answers)
+        return r->function == MODBUS_READ_INPUT && r->answers <= MODBUS_READ_MAX && r->n == 0;
     size_t data = 0;
     unsigned max = 1;
     switch (r->function) {
@@ -136,7 +138,8 @@ void modbus_expect(struct modbus_decoder *d, enum modbus_framing framing, uint16
 /* Data bytes behind the byte count of a read's answer. */
 static size_t read_bytes(const struct modbus_request *r)
 {
-    return r->function == MODBUS_READ_COILS ? coil_bytes(r->count) : 2u * r->count;
+    return r->function == MODBUS_READ_COILS ? coil_bytes(r->count)
+                                            : 2u * (r->answers ? r->answers : r->count);
 }
 
 static bool is_read(const struct modbus_request *r)

@@ -31,8 +31,10 @@ enum modbus_function {
 struct modbus_request {
     uint8_t unit, function;
     uint16_t address;
-    uint16_t count; /* registers or coils; 1 for functions 05 and 06 */
-    size_t n;       /* bytes of data */
+    uint16_t count;   /* registers or coils; 1 for functions 05 and 06 */
+    uint16_t answers; /* registers of the answer to a reading whose count is a word of the board's own, which
+                         the standard does not know; 0 = as many as count says */
+    size_t n;         /* bytes of data */
     uint8_t
         data[MODBUS_DATA_MAX]; /* what is written, as it stands on the wire: registers high byte first,
                                   coils 8 in a byte, low bit first; a coil of function 05 as FF00 or 0000 */

@@ -6,10 +6,16 @@
 
 #include <string.h>
 
-/* profile_procedures.c */
+/* profile_types.c */
+extern const struct bind_choice profile_types[], profile_words_order[];
+unsigned profile_item_width(const struct profile_item *item);
+void profile_check_type(struct profile *profile, const struct profile_item *item, struct bind_report *report);
+
+/* profile_procedures.c, profile_logs.c, profile_sets.c */
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
     profile_clock_schema, profile_log_schema, profile_set_schema;
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
+void profile_check_log(struct profile *profile, struct bind_report *report);
 void profile_check_sets(struct profile *profile, struct bind_report *report);
 
 #define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
@@ -33,12 +39,6 @@ static const struct bind_choice accesses[] = {
     {"engineering", ACCESS_ENGINEERING, "only an engineer may write it"},
     {"never", ACCESS_NEVER, "must not be written"},
     {NULL}};
-static const struct bind_choice types[] = {
-    {"u8", ITEM_U8, "unsigned 8 bit"},          {"u16", ITEM_U16, "unsigned 16 bit"},
-    {"i16", ITEM_I16, "signed 16 bit"},         {"u32", ITEM_U32, "unsigned 32 bit"},
-    {"i32", ITEM_I32, "signed 32 bit"},         {"i8", ITEM_I8, "signed 8 bit"},
-    {"flag", ITEM_FLAG, "one byte, 0 or 1"},    {"text", ITEM_TEXT, "characters"},
-    {"bytes", ITEM_BYTES, "raw bytes, as hex"}, {NULL}};
 static const struct bind_choice pads[] = {
     {"nul", PAD_NUL, "filled with 00H"}, {"space", PAD_SPACE, "filled with blanks"}, {NULL}};
 static const struct bind_choice quantities[] = {
@@ -64,6 +64,7 @@ static const struct bind_choice checks[] = {
      "each of the parts is greater than the one before it, the first than left"},
     {"full-cell", CHECK_FULL_CELL, "left is a voltage at which a cell of the chemistry is full"},
     {"empty-cell", CHECK_EMPTY_CELL, "left is a voltage at which a cell of the chemistry is empty"},
+    {"needs", CHECK_NEEDS, "while left is on, right is set and not 0"},
     {NULL}};
 static const struct bind_choice ways[] = {
     {"command", ENTRY_COMMAND, "a service command of the running application"},
@@ -118,7 +119,7 @@ static const struct bind_field item_fields[] = {
     F(profile_item, title, BIND_TEXT, .doc = "The standard term."),
     F(profile_item, block, BIND_TEXT, .required = true, .doc = "Block it lies in."),
     F(profile_item, offset, BIND_INTEGER, .required = true, .max = 1023, .doc = "Byte offset in the block."),
-    F(profile_item, type, BIND_CHOICE, .required = true, .choices = types,
+    F(profile_item, type, BIND_CHOICE, .required = true, .choices = profile_types,
       .doc = "Type on the wire, big-endian."),
     F(profile_item, quantity, BIND_CHOICE, .choices = quantities, .preset = "count",
       .doc = "What it measures."),
@@ -152,6 +153,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, count, BIND_INTEGER, .preset = "1", .min = 1, .max = 256,
       .doc = "Elements one behind the other, for telemetry; 1 is a single value."),
     F(profile_item, pad, BIND_CHOICE, .choices = pads, .preset = "nul", .doc = "What fills a short text."),
+    F(profile_item, words, BIND_CHOICE, .choices = profile_words_order, .preset = "high-first",
+      .doc = "Order of the two registers of a value of 32 bits."),
     F(profile_item, access, BIND_CHOICE, .choices = accesses, .preset = "service",
       .doc = "Who may write it."),
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
@@ -301,26 +304,9 @@ static void wrong(const struct check *c, const void *map, const char *key, const
     bind_report_error(c->report, bind_place_of(c->profile, map, key), hint, "%s", text);
 }
 
-static unsigned width_of(const struct profile_item *item)
-{
-    switch ((enum profile_type)item->type) {
-    case ITEM_U16:
-    case ITEM_I16:
-        return 2;
-    case ITEM_U32:
-    case ITEM_I32:
-        return 4;
-    case ITEM_TEXT:
-    case ITEM_BYTES:
-        return (unsigned)item->length;
-    default:
-        return 1;
-    }
-}
-
 static bool is_text(const struct profile_item *item)
 {
-    return item->type == ITEM_TEXT || item->type == ITEM_BYTES;
+    return item->type == ITEM_TEXT || item->type == ITEM_BYTES || item->type == ITEM_VERSION;
 }
 
 static void read_text(const struct check *c, const struct profile_item *item, const char *key,
@@ -380,7 +366,8 @@ static void resolve_item(const struct check *c, struct profile_item *item)
         wrong(c, item, "type", "add `length:`", "'%s' is a text without a length", item->key);
     if (!is_text(item) && item->length)
         wrong(c, item, "length", NULL, "only text and bytes have a length");
-    item->width = width_of(item);
+    item->width = profile_item_width(item);
+    profile_check_type(c->profile, item, c->report);
     if (!item->in)
         wrong(c, item, "block", NULL, "no block '%s'", item->block);
     else if (item->offset + item->width * item->count > item->in->size)
@@ -505,6 +492,7 @@ static void check_all(const struct check *c)
     check_firmware(c);
     profile_check_sets(p, c->report);
     profile_check_procedures(p, c->report);
+    profile_check_log(p, c->report);
 }
 
 struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)

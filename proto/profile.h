@@ -29,8 +29,12 @@ enum profile_type {
     ITEM_I8,
     ITEM_FLAG,
     ITEM_TEXT,
-    ITEM_BYTES
+    ITEM_BYTES,
+    ITEM_REAL32, /* read-only; raw is the bit pattern */
+    ITEM_VERSION /* read-only; numbers of a byte each, shown with dots between */
 };
+/* Which of the two registers of a 32-bit value comes first. */
+enum profile_words { WORDS_HIGH_FIRST, WORDS_LOW_FIRST };
 
 enum profile_pad { PAD_NUL, PAD_SPACE };
 
@@ -74,6 +78,7 @@ struct profile_item {
     int64_t length; /* of text and bytes */
     int64_t count; /* elements one behind the other, for readings such as cell voltages; 1 = a single value */
     int pad;       /* enum profile_pad */
+    int words;     /* enum profile_words */
     int access;    /* enum profile_access */
     int level;     /* login level needed to write: 0 operator, 1 administrator */
     bool secret;   /* never shown */
@@ -93,7 +98,8 @@ struct profile_item {
 struct profile_identity {
     struct bind_place place;
     char *hardware, *product, *project, *firmware, *bootloader, *unique_id; /* item keys; NULL = not told */
-    /* unique_id: 12 bytes, or a number that no other board has as a text of at most 12 characters */
+    /* unique_id: 12 bytes, or a text that no other board has; of one of more than 12 characters the first 12
+     * bytes of its SHA-256 count */
 };
 
 /* Which item is which reading. */
@@ -135,10 +141,11 @@ enum profile_procedure_name {
     PROCEDURE_CHARGE_FET,
     PROCEDURE_DISCHARGE_FET,
     PROCEDURE_CLEAR_PCB_BARCODE,
-    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to RESET in the order of enum board_calibration */
+    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to VOLTAGE in the order of enum board_calibration */
     PROCEDURE_CALIBRATE_CURRENT_GAIN,
     PROCEDURE_CALIBRATE_TEMPERATURE,
     PROCEDURE_CALIBRATE_RESET,
+    PROCEDURE_CALIBRATE_VOLTAGE,
     PROCEDURE_OPEN, /* before the first write of values, and ... */
     PROCEDURE_SAVE, /* ... after the last */
     PROCEDURE_DISCARD,
@@ -151,6 +158,7 @@ struct profile_act_write {
     const struct profile_item *in;
     int what; /* enum profile_act_value */
     int64_t raw;
+    int64_t when; /* only for this argument; -1 = for each */
 };
 struct profile_act_wait {
     struct bind_place place;
@@ -192,12 +200,34 @@ enum profile_log_field {
     LOG_CELL_MAX,
     LOG_CELL_MIN,
     LOG_TEMPERATURE,
+    LOG_REMAINING, /* records behind this one */
     LOG_FIELDS
+};
+
+/* A log that is a ring of positions from 1 on, of which the board says which one is the newest. */
+enum profile_ring_empty { EMPTY_ZEROS, EMPTY_ONES, EMPTY_EITHER };
+struct profile_log_ring {
+    struct bind_place place;
+    char *last, *records; /* items */
+    int64_t time, flags;  /* offsets in a record; the flags are 4 bytes, bit 0 is the first event */
+    int empty;            /* what a position holds that was never written: enum profile_ring_empty */
+    GArray *none;         /* int64_t: what `last` is while nothing was written */
+    const struct profile_item *last_in, *records_in;
+};
+struct profile_log_mark { /* flags of a record */
+    struct bind_place place;
+    char *item;
+    GPtrArray *flags; /* char*: names of the bits, lowest first; "-" = none */
+    const struct profile_item *in;
 };
 struct profile_log {
     struct bind_place place;
     char *items[LOG_FIELDS]; /* keys; NULL = the board does not keep it */
     GPtrArray *events;       /* char*: names of the events from 0 */
+    GPtrArray *marks;        /* struct profile_log_mark* */
+    char *record;            /* block that the dialect fills record by record; NULL = none */
+    struct profile_log_ring ring;
+    const struct profile_block *record_in;
     const struct profile_item *in[LOG_FIELDS];
 };
 
@@ -212,6 +242,7 @@ enum profile_check {
     CHECK_INCREASING, /* left < first part < second part … */
     CHECK_FULL_CELL,  /* left is a voltage at which a cell of the chemistry is full */
     CHECK_EMPTY_CELL, /* … is empty */
+    CHECK_NEEDS,      /* while left is on, right is set and not 0 */
 };
 struct profile_rule {
     struct bind_place place;

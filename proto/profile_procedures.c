@@ -7,7 +7,7 @@
 #include <string.h>
 
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_log_schema;
+    profile_clock_schema;
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
 
 #define F(type_, key_, kind, ...)                                                                            \
@@ -22,7 +22,9 @@ static const struct bind_field identity_fields[] = {
     F(profile_identity, firmware, BIND_TEXT, .doc = "Item that holds the firmware version."),
     F(profile_identity, bootloader, BIND_TEXT, .doc = "Item that holds the bootloader version."),
     F(profile_identity, unique_id, BIND_TEXT,
-      .doc = "Item that no other board has: 12 bytes, or a number as a text of at most 12 characters."),
+      .doc = "Item that no other board has: 12 bytes, or a text; of one longer than 12 characters the first "
+             "12 bytes "
+             "of its SHA-256 count."),
     {NULL}};
 const struct bind_schema profile_identity_schema = {.name = "identity",
                                                     .doc = "Items that say what the board is.",
@@ -78,6 +80,8 @@ static const struct bind_choice procedures[] = {
     {"calibrate_current_gain", PROCEDURE_CALIBRATE_CURRENT_GAIN, "the truth flows, and reads so from now on"},
     {"calibrate_temperature", PROCEDURE_CALIBRATE_TEMPERATURE, "sensor `argument` has the truth"},
     {"calibrate_reset", PROCEDURE_CALIBRATE_RESET, "calibration is undone"},
+    {"calibrate_voltage", PROCEDURE_CALIBRATE_VOLTAGE,
+     "the truth lies at the pack, and reads so from now on"},
     {"open", PROCEDURE_OPEN, "before values are read or written"},
     {"save", PROCEDURE_SAVE, "after values were written: they stay"},
     {"discard", PROCEDURE_DISCARD, "after values were read, or writing failed"},
@@ -87,6 +91,10 @@ static const struct bind_field write_fields[] = {
     F(profile_act_write, item, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_act_write, value, BIND_TEXT, .required = true,
       .doc = "Raw whole number (0x for hexadecimal), `truth` in the item's own units, or `argument`."),
+    F(profile_act_write, when, BIND_INTEGER, .preset = "-1", .min = -1, .max = 255,
+      .doc = "Only for this argument, e.g. 0 to switch off; -1: for each. An argument that no write is for "
+             "is not "
+             "supported."),
     {NULL}};
 static const struct bind_schema write_schema = {.name = "write",
                                                 .doc = "Writes one item.",
@@ -142,31 +150,6 @@ const struct bind_schema profile_clock_schema = {.name = "clock",
                                                  .size = sizeof(struct profile_clock),
                                                  .fields = clock_fields};
 
-#define LOG(index, key_, sentence)                                                                           \
-    {                                                                                                        \
-        .key = key_, .type = BIND_TEXT, .offset = offsetof(struct profile_log, items[index]),                \
-        .doc = "Item: " sentence                                                                             \
-    }
-static const struct bind_field log_fields[] = {
-    LOG(LOG_COUNT, "count", "how many records there are."),
-    LOG(LOG_SELECT, "select", "takes the place of the record that is read next, 0 is the newest."),
-    LOG(LOG_ID, "id", "running number of the record."),
-    LOG(LOG_TIME, "time", "when, in the form of the clock."),
-    LOG(LOG_EVENT, "event", "number of the event."),
-    LOG(LOG_ACTIVE, "active", "1 the event occurred, 0 it is over."),
-    LOG(LOG_PACK_VOLTAGE, "pack_voltage", "pack voltage then."),
-    LOG(LOG_CURRENT, "current", "current then."),
-    LOG(LOG_SOC, "soc", "state of charge then."),
-    LOG(LOG_CELL_MAX, "cell_max", "highest cell voltage then."),
-    LOG(LOG_CELL_MIN, "cell_min", "lowest cell voltage then."),
-    LOG(LOG_TEMPERATURE, "temperature", "highest temperature then."),
-    F(profile_log, events, BIND_TEXTS, .max = 64, .doc = "Names of the events, from number 0."),
-    {NULL}};
-const struct bind_schema profile_log_schema = {.name = "log",
-                                               .doc = "Items through which the board's own log is read.",
-                                               .size = sizeof(struct profile_log),
-                                               .fields = log_fields};
-
 struct check {
     struct profile *profile;
     struct bind_report *report;
@@ -186,7 +169,7 @@ static const struct profile_item *find(const struct check *c, const void *map, c
 
 static bool is_text(const struct profile_item *item)
 {
-    return item->type == ITEM_TEXT || item->type == ITEM_BYTES;
+    return item->type == ITEM_TEXT || item->type == ITEM_BYTES || item->type == ITEM_VERSION;
 }
 
 static void check_identity(const struct check *c)
@@ -198,9 +181,9 @@ static void check_identity(const struct check *c)
     find(c, i, "firmware", i->firmware);
     find(c, i, "bootloader", i->bootloader);
     const struct profile_item *id = find(c, i, "unique_id", i->unique_id);
-    if (id && !(id->type == ITEM_BYTES && id->width == 12) && !(id->type == ITEM_TEXT && id->width <= 12))
+    if (id && !(id->type == ITEM_BYTES && id->width == 12) && id->type != ITEM_TEXT)
         bind_report_error(c->report, bind_place_of(c->profile, i, "unique_id"), NULL,
-                          "a unique id is an item of 12 bytes, or a text of at most 12");
+                          "a unique id is an item of 12 bytes, or a text");
 }
 
 static void check_reading(const struct check *c, struct profile_reading *reading)
@@ -260,28 +243,6 @@ static void check_clock(const struct check *c)
                           "a clock of this form is an item of %u bytes", bytes);
 }
 
-static void check_log(const struct check *c)
-{
-    struct profile_log *log = &c->profile->log;
-    bool any = false;
-    for (unsigned i = 0; i < LOG_FIELDS; i++) {
-        const bool is_time = i == LOG_TIME;
-        log->in[i] = find(c, log, log_fields[i].key, log->items[i]);
-        any |= log->items[i] != NULL;
-        if (log->in[i] && is_text(log->in[i]) != is_time)
-            bind_report_error(c->report, bind_place_of(c->profile, log, log_fields[i].key), NULL,
-                              is_time ? "'%s' is not in the form of the clock" : "'%s' is no number",
-                              log->items[i]);
-    }
-    if (any && (!log->items[LOG_COUNT] || !log->items[LOG_SELECT] || !log->items[LOG_ID]))
-        bind_report_error(c->report, bind_place_of(c->profile, c->profile, "log"), NULL,
-                          "a log needs `count:`, `select:` and `id:`");
-    if (log->in[LOG_TIME] &&
-        (!c->profile->clock.in || log->in[LOG_TIME]->width != c->profile->clock.in->width))
-        bind_report_error(c->report, bind_place_of(c->profile, log, "time"), NULL,
-                          "the times of a log are in the form of the clock, which is not of this size");
-}
-
 void profile_check_procedures(struct profile *profile, struct bind_report *report)
 {
     const struct check c = {profile, report};
@@ -291,7 +252,6 @@ void profile_check_procedures(struct profile *profile, struct bind_report *repor
     for (guint i = 0; i < profile->procedures->len; i++)
         check_procedure(&c, g_ptr_array_index(profile->procedures, i));
     check_clock(&c);
-    check_log(&c);
 }
 
 const struct profile_procedure *profile_procedure_find(const struct profile *profile,

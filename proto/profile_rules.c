@@ -45,6 +45,30 @@ static char *compare(const struct terms *t, const char *relation)
                            relation, title_of(&right), right.item->key, r);
 }
 
+static bool is_text(const struct item_value *value)
+{
+    return value->item->type == ITEM_TEXT || value->item->type == ITEM_BYTES;
+}
+
+static bool is_off(const struct item_value *value)
+{
+    return is_text(value) ? value->absent : value->raw == 0;
+}
+
+/* What is off needs nothing; what nobody tells is off. */
+static char *needs(const struct terms *t)
+{
+    struct item_value left;
+    if (!fetch(t, t->rule->left, &left) || is_off(&left))
+        return NULL;
+    const struct item_value *right = t->lookup(t->context, t->rule->right);
+    if (right && !is_off(right))
+        return NULL;
+    g_autofree char *l = profile_value_format(&left);
+    return g_strdup_printf("%s (%s) is %s, which needs %s: that is %s", title_of(&left), left.item->key, l,
+                           t->rule->right, right && !is_text(right) ? "off" : "not set");
+}
+
 static char *sum(const struct terms *t)
 {
     struct item_value left, part;
@@ -144,6 +168,9 @@ unsigned profile_check_rules(const struct profile *profile, const char *chemistr
         case CHECK_PACK_UPPER:
         case CHECK_PACK_LOWER:
             sentence = pack(&t);
+            break;
+        case CHECK_NEEDS:
+            sentence = needs(&t);
             break;
         case CHECK_INCREASING:
             sentence = increasing(&t);

@@ -4,14 +4,16 @@
 #include "station/base/error.h"
 #include "station/base/words.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A sensor that is not there reads -40 °C (families of YD/T 1363 boards). */
 #define SENSOR_ABSENT_MDEG -40000
+#define REAL_MAX           1e15 /* what no board measures, and a double still counts exactly */
 
 static bool is_text(const struct profile_item *item)
 {
-    return item->type == ITEM_TEXT || item->type == ITEM_BYTES;
+    return item->type == ITEM_TEXT || item->type == ITEM_BYTES || item->type == ITEM_VERSION;
 }
 
 static void limits(const struct profile_item *item, int64_t *min, int64_t *max)
@@ -30,8 +32,8 @@ static bool parse_text(const struct profile_item *item, const char *text, struct
 {
     size_t n = strlen(text);
     if (n > (size_t)item->length)
-        return error_set(error, ERROR_AUTHOR, "'%s' is %zu bytes long, %s takes %" G_GINT64_FORMAT, text, n,
-                         item->key, item->length);
+        return error_set(error, ERROR_AUTHOR, "'%s' is %zu bytes long, %s takes %" G_GINT64_FORMAT,
+                         item->secret ? "***" : text, n, item->key, item->length);
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] > 0x7e)
             return error_set(error, ERROR_AUTHOR, "%s takes printable ASCII only; character %zu is not",
@@ -96,6 +98,8 @@ bool profile_value_parse(const struct profile_item *item, const char *text, stru
                          GError **error)
 {
     *value = (struct item_value){.item = item};
+    if (item->type == ITEM_REAL32 || item->type == ITEM_VERSION)
+        return error_set(error, ERROR_AUTHOR, "%s is a value that the board alone writes", item->key);
     if (item->type == ITEM_TEXT)
         return parse_text(item, text, value, error);
     if (item->type == ITEM_BYTES)
@@ -164,9 +168,53 @@ static void decode_text(const struct profile_item *item, const uint8_t *bytes, s
     value->text[out] = '\0';
 }
 
-void profile_value_decode(const struct profile_item *item, const uint8_t *bytes, struct item_value *value)
+/* Numbers of a byte each, the highest first; of four the first is not used by anybody who has three. */
+static void decode_version(const struct profile_item *item, const uint8_t *bytes, struct item_value *value)
 {
+    const unsigned first = item->width == 4 && bytes[0] == 0 ? 1 : 0;
+    value->absent = all_equal(bytes, item->width, 0xff);
+    for (unsigned i = first; i < item->width; i++) {
+        const size_t n = strlen(value->text);
+        g_snprintf(value->text + n, sizeof value->text - n, "%s%u", i > first ? "." : "", bytes[i]);
+    }
+}
+
+static void decode_real(const struct profile_item *item, const uint8_t *bytes, struct item_value *value)
+{
+    const uint32_t bits = (uint32_t)get_be(bytes, 4);
+    float real;
+    memcpy(&real, &bits, sizeof real);
+    value->raw = bits;
+    value->absent = !isfinite(real);
+    const double scaled = value->absent ? 0 : (double)real * (double)item->step + (double)item->origin;
+    value->value = (int64_t)llround(CLAMP(scaled, -REAL_MAX, REAL_MAX));
+    for (guint i = 0; item->absent && i < item->absent->len; i++)
+        value->absent |= g_array_index(item->absent, int64_t, i) == value->raw;
+}
+
+/* The two registers of a value change places. */
+static const uint8_t *in_order(const struct profile_item *item, const uint8_t *bytes, uint8_t swapped[4])
+{
+    if (item->words != WORDS_LOW_FIRST || item->width != 4)
+        return bytes;
+    memcpy(swapped, bytes + 2, 2);
+    memcpy(swapped + 2, bytes, 2);
+    return swapped;
+}
+
+void profile_value_decode(const struct profile_item *item, const uint8_t *wire, struct item_value *value)
+{
+    uint8_t swapped[4];
+    const uint8_t *bytes = in_order(item, wire, swapped);
     *value = (struct item_value){.item = item};
+    if (item->type == ITEM_VERSION) {
+        decode_version(item, bytes, value);
+        return;
+    }
+    if (item->type == ITEM_REAL32) {
+        decode_real(item, bytes, value);
+        return;
+    }
     if (item->type == ITEM_TEXT) {
         decode_text(item, bytes, value);
         return;
@@ -203,6 +251,9 @@ void profile_value_encode(const struct item_value *value, uint8_t *bytes)
         else
             bytes[i] = (uint8_t)((uint64_t)value->raw >> (8 * (item->width - 1 - i)));
     }
+    uint8_t swapped[4];
+    if (in_order(item, bytes, swapped) == swapped)
+        memcpy(bytes, swapped, sizeof swapped);
 }
 
 const char *profile_item_suggest(const struct profile *profile, const char *key)

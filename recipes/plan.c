@@ -62,7 +62,7 @@ static void digest(struct plan *plan)
         for (unsigned k = 0; k < plan->steps[i].value_count; k++) {
             const struct item_value *value = &plan->steps[i].values[k];
             g_string_append_printf(text, "value %s %" G_GINT64_FORMAT " %s\n", value->item->key, value->raw,
-                                   value->text);
+                                   value->item->secret ? "***" : value->text);
         }
     }
     trust_sha256(text->str, text->len, plan->sha256);
@@ -75,7 +75,7 @@ static bool fill(struct plan *plan, const struct plan_request *request, struct p
     g_autofree char *date = g_strndup(utc, 10);
     if (!recipe_scan_parse(files->recipe, request->scan, &plan->sn, error))
         return false;
-    const struct plan_words words = {plan->sn, request->scan, date};
+    const struct plan_words words = {plan->sn, request->scan, date, request->secret, request->context};
     plan->scan = g_strdup(request->scan);
     plan->step_count = files->recipe->steps->len;
     plan->steps = g_new0(struct plan_step, plan->step_count);
@@ -159,8 +159,11 @@ void plan_free(struct plan *plan)
 {
     if (!plan)
         return;
-    for (unsigned i = 0; i < plan->step_count; i++)
+    for (unsigned i = 0; i < plan->step_count; i++) {
+        if (plan->steps[i].values)
+            explicit_bzero(plan->steps[i].values, plan->steps[i].value_count * sizeof *plan->steps[i].values);
         g_free(plan->steps[i].values);
+    }
     g_free(plan->steps);
     recipe_free(plan->recipe);
     profile_free(plan->profile);

@@ -51,6 +51,8 @@ struct plan_request {
     void *context;
     /* which secret names the station has; NULL = any */
     bool (*has_secret)(void *context, const char *name);
+    /* what they are, for items that are secret; NULL when there is none of this name */
+    const struct secret *(*secret)(void *context, const char *name);
 };
 
 /* Errors: AUTHOR with all findings, TRUST, RULE. A trial with an untrusted or unsigned package is still

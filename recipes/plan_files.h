@@ -31,6 +31,9 @@ void plan_files_clear(struct plan_files *files);
  * step. */
 struct plan_words {
     const char *sn, *scan, *date;
+    /* The station's secrets; without it a secret stands as `***`, which is no value to be written. */
+    const struct secret *(*secret)(void *context, const char *name);
+    void *context;
 };
 bool plan_values_resolve(const struct recipe *recipe, const struct profile *profile,
                          const struct package *package, const struct plan_words *words,

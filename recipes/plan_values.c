@@ -3,6 +3,7 @@
 #include "recipes/plan_files.h"
 
 #include "station/base/error.h"
+#include "station/base/secret.h"
 
 #include <string.h>
 
@@ -55,6 +56,38 @@ static char *fill(const struct resolve *r, const char *text, struct bind_place p
     return g_strdup(out->str);
 }
 
+#define SECRET "secret:"
+
+/* What a secret item is to hold stands in the station's secrets, never in a recipe, which everybody reads. */
+static char *secret_text(const struct resolve *r, const struct profile_item *item,
+                         const struct bind_pair *pair)
+{
+    if (!g_str_has_prefix(pair->value, SECRET)) {
+        bind_report_error(r->report, pair->value_place,
+                          "write `secret:NAME` and put NAME into the station's secrets",
+                          "'%s' is secret: its value does not stand in a recipe", item->key);
+        return NULL;
+    }
+    const char *name = pair->value + strlen(SECRET);
+    if (!r->words->secret)
+        return g_strdup("***");
+    const struct secret *secret = r->words->secret(r->words->context, name);
+    if (!secret) {
+        bind_report_error(r->report, pair->value_place,
+                          "add it under `secrets:`, in a file that only its owner reads",
+                          "the station has no secret named '%s'", name);
+        return NULL;
+    }
+    return g_strdup(secret_reveal(secret));
+}
+
+static char *text_of(const struct resolve *r, const struct profile_item *item, const struct bind_pair *pair)
+{
+    if (item->secret)
+        return secret_text(r, item, pair);
+    return item->type == ITEM_TEXT ? fill(r, pair->value, pair->value_place) : g_strdup(pair->value);
+}
+
 static bool may_write(const struct resolve *r, const struct profile_item *item, struct bind_place place)
 {
     static const char *const why[] = {[ACCESS_READ_ONLY] = "is read-only on the board",
@@ -93,10 +126,11 @@ static void add_pair(struct resolve *r, const struct bind_pair *pair)
                           r->profile->profile, pair->key);
         return;
     }
-    g_autofree char *text =
-        item->type == ITEM_TEXT ? fill(r, pair->value, pair->value_place) : g_strdup(pair->value);
+    g_autofree char *text = text_of(r, item, pair);
     if (text && may_write(r, item, pair->key_place))
         add(r, item, text, pair->value_place);
+    if (text && item->secret)
+        explicit_bzero(text, strlen(text));
 }
 
 /* Capacities are the capacity step's: the boards keep one value under two names, and only one may decide it.

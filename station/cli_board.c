@@ -255,6 +255,13 @@ static bool print_record(void *context, const struct board_record *record, GErro
     const struct cli_input *input = context;
     (void)error;
     g_autofree char *when = tick_format_utc(record->wall_us);
+    if (record->event_only && input->json)
+        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s}}", "v", 1, "type", "info", "data", "id",
+                                 (json_int_t)record->id, "time", when, "what", record->what));
+    else if (record->event_only)
+        printf("%6u  %.19s  %s\n", record->id, when, record->what);
+    if (record->event_only)
+        return true;
     if (input->json)
         cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s,s:I,s:I,s:I}}", "v", 1, "type", "info", "data",
                                  "id", (json_int_t)record->id, "time", when, "what", record->what, "pack_mv",

@@ -143,6 +143,7 @@ static bool make_plan(struct unit *unit, GError **error)
                                       .allow_reference = unit->slot->allow_reference,
                                       .newest = newest_sequence,
                                       .has_secret = has_secret,
+                                      .secret = slot_secret,
                                       .context = unit};
     unit->plan = plan_make(&plan, error);
     trust_free(trust);

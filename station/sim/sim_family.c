@@ -8,6 +8,34 @@
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
 static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
+/* The journal is the board's own; what is nobody else's beside it is its serial number. */
+static const struct sim_skip mainx_own[] = {{0x6000, 0, 24}, {0x7000, 0, 386}, {0, 0, 0}};
+static const char *const mainx_lacks[] = {"wrong-password",
+                                          "antitheft-stuck",
+                                          "no-zero",
+                                          "noisy-current",
+                                          "bent-current",
+                                          "ack-no-write",
+                                          "cached-readback",
+                                          "stuck-bit",
+                                          "wrong-mcu",
+                                          "wrong-hardware",
+                                          "uid-after-reset",
+                                          "swapped-while-flashing",
+                                          "silent-after-flash",
+                                          "no-crc",
+                                          "blank-flash",
+                                          "half-flashed",
+                                          NULL};
+/* Both numbers, and what the calibrations made of the sensors. */
+static const struct sim_skip seplos3_own[] = {{0x1700, 42, 60}, {0xff00, 0, 32}, {0, 0, 0}};
+static const char *const seplos3_lacks[] = {"wrong-password",  "antitheft-stuck",
+                                            "ack-no-write",    "cached-readback",
+                                            "stuck-bit",       "wrong-mcu",
+                                            "wrong-hardware",  "silent-after-flash",
+                                            "no-crc",          "blank-flash",
+                                            "uid-after-reset", "swapped-while-flashing",
+                                            "half-flashed",    NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -19,6 +47,17 @@ static const struct sim_family families[] = {
      .own = monv4_own,
      .current_error_ma = 400,
      .lacks = monv4_lacks},
+    {.name = "mainx",
+     .serial_block = 0x6000,
+     .own = mainx_own,
+     .current_error_ma = 200,
+     .lacks = mainx_lacks},
+    {.name = "seplos3",
+     .serial_block = 0x1700,
+     .serial_at = 72,
+     .own = seplos3_own,
+     .current_error_ma = 200,
+     .lacks = seplos3_lacks},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)

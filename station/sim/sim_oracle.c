@@ -140,7 +140,7 @@ static void check_board(struct sim_slot *slot, const struct sim_board *board, co
     check_configuration(slot, board);
     check_clock(slot, board);
     if (!vboard_truth_block(board->board, family->serial_block, &bytes, &n) ||
-        memcmp(bytes, sn, strlen(sn)) != 0)
+        memcmp(bytes + family->serial_at, sn, strlen(sn)) != 0)
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
     for (int64_t ma = 20000; ma <= 40000; ma += 20000)
         if (ABS(vboard_truth_current_error_ma(board->board, ma)) > family->current_error_ma)
@@ -197,7 +197,8 @@ void sim_oracle_label(struct sim_slot *slot)
     for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
         if (boards[i] &&
             vboard_truth_block(boards[i]->board, slot->shift->options->family->serial_block, &bytes, &n) &&
-            memcmp(bytes, slot->own->sn, strlen(slot->own->sn)) == 0 &&
+            memcmp(bytes + slot->shift->options->family->serial_at, slot->own->sn, strlen(slot->own->sn)) ==
+                0 &&
             strcmp(boards[i]->label, slot->own->sn) == 0)
             return;
     sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",

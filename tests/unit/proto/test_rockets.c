@@ -430,7 +430,7 @@ static void test_profile(void)
     g_assert_null(load("name: BMS Time, title: clock, block: time, offset: 0, type: bytes, number: 1",
                        "name: BMS Time, title: clock, block: time, offset: 0, type: bytes"));
     g_assert_null(load("  count: log.count\n", ""));
-    g_assert_null(load("  unique_id: battery.number", "  unique_id: device.name"));
+    g_assert_null(load("  unique_id: battery.number", "  unique_id: capacity.rsoc"));
 }
 
 int main(int argc, char **argv)
