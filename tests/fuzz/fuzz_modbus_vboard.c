@@ -1,8 +1,8 @@
-/* The virtual register board as others may talk to it: any bytes, and any requests, in any order, at any
+/* The virtual register boards as others may talk to them: any bytes, and any requests, in any order, at any
  * time.
  *
- * Input: unit seed, then pieces: a length byte, then so many bytes; with the high bit of the length the check
- * is added. */
+ * Input: unit seed and family, then pieces: a length byte, then so many bytes; with the high bit of the
+ * length the check is added. */
 #include "tests/fuzz/fuzz.h"
 
 #include "proto/modbus.h"
@@ -16,7 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t now_us = 1000000;
     if (size < 2)
         return 0;
-    const struct vboard_options options = {.family = "monv4", .address = 1, .unit_seed = data[0]};
+    static const char *const families[] = {"monv4", "mainx", "seplos3", "mainx-tcp"};
+    const struct vboard_options options = {
+        .family = families[data[0] >> 6], .address = 1, .unit_seed = data[0] & 63};
     struct vboard *board = vboard_new(&options, 0, NULL);
     vboard_bench_current(board, (int64_t)(int8_t)data[1] * 1000);
     data += 2;
