@@ -46,6 +46,7 @@ static const struct vboard_defect defects[] = {
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
     {"same-sn", "already carries the serial number given as number: same-sn:17 is BSN00000017"},
+    {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},
     {"unplug-at", "unplugged after so many bytes received: unplug-at:400"},
     {NULL, NULL},
 };

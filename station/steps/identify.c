@@ -147,8 +147,8 @@ static bool run(struct step_context *context, GError **error)
                              "the board shows no unique id, so it cannot be told from others");
         return step_bind_unique_id(context, context->identity.unique_id, error) &&
                step_check_identity(context, &context->identity, error) &&
-               check_foreign_serial(context, error) && claim_board(context, error) &&
-               post_identity(context, NULL, error);
+               step_check_chemistry(context, error) && check_foreign_serial(context, error) &&
+               claim_board(context, error) && post_identity(context, NULL, error);
     }
     if (error_kind(silence) == ERROR_SILENT && plan_has(context->plan, "flash")) {
         g_autoptr(GError) no_bootloader = NULL;
