@@ -45,6 +45,7 @@ struct board_telemetry {
     int64_t ambient_mdeg, mos_mdeg;
     int64_t pack_mv, current_ma, soc_ppc /* thousandths of a percent */, soh_ppc, full_mah, remaining_mah,
         cycles;
+    int64_t soc_more_ppc; /* how much above soc_ppc it may truly be: of a board that truncates */
     bool charge_fet, discharge_fet, antitheft_locked, charging, discharging;
     uint32_t protections, alarms; /* nonzero = something is active */
     char active[256];             /* names of what is active, comma separated */
@@ -63,6 +64,8 @@ struct board;
 struct dialect_kind {
     const char *name;            /* "yd1363" */
     const char *const *commands; /* names a profile may give codes to; NULL-terminated */
+    bool by_number;              /* moves whole values: each item needs its number */
+    bool can;                    /* is spoken on a CAN bus */
     bool registers; /* a block's number counts registers of 16 bits, each with a number of its own */
     bool (*read_block)(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error);
@@ -93,6 +96,8 @@ struct board {
     unsigned address;
     int level; /* login level in force; forgotten at restart */
     uint64_t frames, frames_lost;
+    unsigned log_at, log_count; /* of a log that is being read as the profile describes it */
+    uint32_t log_id;
     bool one_try;  /* the request under way may be the last one heard: it is not repeated */
     void *scratch; /* of the dialect; g_free */
 };

@@ -2,7 +2,7 @@
 #include "station/cli.h"
 
 #include "firmware/package.h"
-#include "proto/board.h"
+#include "station/cli_session.h"
 #include "station/base/error.h"
 
 #include <string.h>
@@ -142,15 +142,7 @@ static int flash(const struct cli_input *input)
     return ok ? 0 : cli_fail(input, error);
 }
 
-/* One opened board for the board verbs. */
-struct session {
-    struct profile *profile;
-    struct wire *wire;
-    struct board *board;
-    struct secret *password;
-};
-
-static void session_close(struct session *session)
+void session_close(struct session *session)
 {
     board_close(session->board);
     wire_close(session->wire);
@@ -158,7 +150,7 @@ static void session_close(struct session *session)
     secret_free(session->password);
 }
 
-static bool session_open(const struct cli_input *input, struct session *session, GError **error)
+bool session_open(const struct cli_input *input, struct session *session, GError **error)
 {
     const char *path = cli_get(input, "profile");
     uint32_t address;
@@ -395,7 +387,7 @@ static int log_verb(const struct cli_input *input)
 }
 static int clock_verb(const struct cli_input *input)
 {
-    return with_session(input, board_clock_verb);
+    return with_session(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
 }
 static int control_verb(const struct cli_input *input)
 {
@@ -410,22 +402,18 @@ static int identify_verb(const struct cli_input *input)
     return with_session(input, board_identify_verb);
 }
 
-#define BOARD_OPTIONS                                                                                        \
-    {"link", 'l', "URL", false, "wire to the board: serial:PATH, tcp:HOST:PORT, unix:PATH"},                 \
-        {"profile", 'p', "FILE", false, "the board's profile"},                                              \
-        {"address", 0, "N", false, "bus address; default is the profile's"},                                 \
-        {"password-file", 0, "FILE", false, "file (mode 0600) with the administrator password"},             \
-    {                                                                                                        \
-        "allow-reference", 0, NULL, false, "let a profile with reference entries onto a physical wire"       \
-    }
-
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
 static const struct cli_option register_options[] = {
     BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
 static const struct cli_option log_options[] = {
     BOARD_OPTIONS, {"erase", 0, NULL, false, "erase the board's own log instead of reading it"}, {NULL}};
 static const struct cli_option clock_options[] = {
-    BOARD_OPTIONS, {"set", 0, NULL, false, "set it to this machine's clock first"}, {NULL}};
+    BOARD_OPTIONS,
+    {"set", 0, NULL, false, "set it to this machine's clock first"},
+    {"auto", 0, NULL, false,
+     "set the clock of each board whose number is another one than before, until stopped"},
+    {"count", 0, "N", false, "with --auto: end after so many boards"},
+    {NULL}};
 static const struct cli_option flash_options[] = {
     {"link", 'l', "URL", false, "wire to the device"},
     {"loader", 0, "NAME", false, "an3155"},
