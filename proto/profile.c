@@ -86,6 +86,8 @@ static const struct bind_field block_fields[] = {
       .doc = "Number that read_command takes, e.g. a module."),
     F(profile_block, in_image, BIND_FLAG, .preset = "false",
       .doc = "Part of the parameter image that is read and kept before the first write."),
+    F(profile_block, session, BIND_FLAG, .preset = "false",
+      .doc = "Reached only between the procedures `open` and `save` or `discard`."),
     EVIDENCE(profile_block),
     SOURCE(profile_block),
     {NULL}};
@@ -148,6 +150,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
       .doc = "Login it needs to be written."),
     F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
+    F(profile_item, shown_by, BIND_TEXT,
+      .doc = "Item that shows what was written here, where the board lets nobody read it."),
     F(profile_item, evidence, BIND_CHOICE, .choices = evidences, .preset = "reference",
       .doc = "How it is known."),
     SOURCE(profile_item),

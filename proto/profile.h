@@ -42,6 +42,7 @@ struct profile_block {
     char *read_command;  /* name in commands; NULL = the dialect's plain block read */
     int64_t read_number; /* what read_command takes, e.g. a module */
     bool in_image;       /* part of the parameter image that is read and kept before the first write */
+    bool session;        /* reached only between the procedures open and save or discard */
     int evidence;
     char *source;
 };
@@ -75,13 +76,15 @@ struct profile_item {
     int access;    /* enum profile_access */
     int level;     /* login level needed to write: 0 operator, 1 administrator */
     bool secret;   /* never shown */
+    char *shown_by; /* key of the item that shows what was written here; NULL = it is read itself */
     int evidence;
     char *source;
     char *note; /* quirk worth knowing */
 
     /* Resolved by profile_load. */
     const struct profile_block *in;
-    int64_t step, origin; /* base units per raw unit, and of raw 0 */
+    const struct profile_item *shown; /* NULL = itself */
+    int64_t step, origin;             /* base units per raw unit, and of raw 0 */
     bool has_preset, has_range;
     int64_t preset, min, max; /* base units */
     unsigned width;           /* bytes of one element */
@@ -130,19 +133,26 @@ enum profile_procedure_name {
     PROCEDURE_CHARGE_FET,
     PROCEDURE_DISCHARGE_FET,
     PROCEDURE_CLEAR_PCB_BARCODE,
-    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to RESET in the order of enum board_calibration */
+    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to CELL in the order of enum board_calibration */
     PROCEDURE_CALIBRATE_CURRENT_GAIN,
     PROCEDURE_CALIBRATE_TEMPERATURE,
     PROCEDURE_CALIBRATE_RESET,
+    PROCEDURE_CALIBRATE_CELL,
     PROCEDURE_OPEN, /* before the first write of values, and ... */
     PROCEDURE_SAVE, /* ... after the last */
     PROCEDURE_DISCARD,
     PROCEDURES
 };
-enum profile_act_value { ACT_NUMBER, ACT_TRUTH, ACT_ARGUMENT };
+enum profile_act_value {
+    ACT_NUMBER,
+    ACT_TRUTH,
+    ACT_CHARGE,    /* the truth of a charge; left out for a discharge */
+    ACT_DISCHARGE, /* the other way round, without its sign */
+    ACT_ARGUMENT
+};
 struct profile_act_write {
     struct bind_place place;
-    char *item, *value; /* a whole number, "truth" or "argument" */
+    char *item, *value; /* a whole number or the word of an enum profile_act_value */
     const struct profile_item *in;
     int what; /* enum profile_act_value */
     int64_t raw;
