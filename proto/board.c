@@ -9,10 +9,10 @@
 #define ALIVE_POLL_MS 100
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
-extern const struct dialect_kind dialect_yd1363;
+extern const struct dialect_kind dialect_yd1363, dialect_dd_frame;
 
 /* The visible table. */
-static const struct dialect_kind *const dialects[] = {&dialect_yd1363};
+static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_dd_frame};
 
 const struct dialect_kind *dialect_find(const char *name)
 {

@@ -13,11 +13,11 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen;
+extern const struct vb_family vb_family_basen, vb_family_jbd;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_jbd};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "jbd"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
