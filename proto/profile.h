@@ -29,7 +29,8 @@ enum profile_type {
     ITEM_I8,
     ITEM_FLAG,
     ITEM_TEXT,
-    ITEM_BYTES
+    ITEM_BYTES,
+    ITEM_DATE /* a number in memory, a date for people */
 };
 
 enum profile_pad { PAD_NUL, PAD_SPACE };
@@ -182,6 +183,12 @@ struct profile_clock {
 };
 enum profile_clock_form { CLOCK_YMDHMS, CLOCK_YMDHMS_LE };
 
+/* What tells one board from another. */
+enum profile_unit {
+    UNIT_UNIQUE_ID,    /* what no other board has, from its maker */
+    UNIT_SERIAL_NUMBER /* the serial item, which the station writes */
+};
+
 /* Rules between values; `left`, `right`, … are item keys. */
 enum profile_check {
     CHECK_GREATER,    /* left > right */
@@ -237,9 +244,10 @@ struct profile {
     int64_t parameter_version; /* expected raw value of the item parameter_version_item; mismatch = warning
                                   (R16) */
     char *parameter_version_item;
-    char *cells_item;  /* key of the cell count */
-    char *serial_item; /* key of the serial number */
-    int charge_sign;   /* +1: charge is positive on the wire */
+    char *cells_item;    /* key of the cell count */
+    char *serial_item;   /* key of the serial number */
+    int unit;            /* enum profile_unit */
+    int64_t charge_sign; /* +1: charge is positive on the wire */
     GPtrArray *blocks, *commands, *items, *rules;
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
     struct profile_identity identity;
@@ -263,6 +271,8 @@ const struct profile_block *profile_block_find(const struct profile *profile, co
 /* NULL when the profile describes none of this name. */
 const struct profile_procedure *profile_procedure_find(const struct profile *profile,
                                                        enum profile_procedure_name name);
+/* A discharge is calibrated apart from a charge. */
+bool profile_has_discharge_gain(const struct profile *profile);
 const char *profile_procedure_word(enum profile_procedure_name name);
 const struct profile_command *profile_command_find(const struct profile *profile, const char *name);
 /* The nearest key within two edits, or NULL. */

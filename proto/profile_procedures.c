@@ -280,6 +280,18 @@ const struct profile_procedure *profile_procedure_find(const struct profile *pro
     return NULL;
 }
 
+bool profile_has_discharge_gain(const struct profile *profile)
+{
+    const struct profile_procedure *gain = profile_procedure_find(profile, PROCEDURE_CALIBRATE_CURRENT_GAIN);
+    for (guint i = 0; gain && i < gain->acts->len; i++) {
+        const struct bind_variant_value *act = g_ptr_array_index(gain->acts, i);
+        if (act->variant->schema == &write_schema &&
+            ((const struct profile_act_write *)act->value)->what == ACT_DISCHARGE)
+            return true;
+    }
+    return false;
+}
+
 const char *profile_procedure_word(enum profile_procedure_name name)
 {
     for (unsigned i = 0; procedures[i].word; i++)
