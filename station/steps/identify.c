@@ -22,23 +22,13 @@ static bool plan_has(const struct plan *plan, const char *verb)
     return false;
 }
 
-static bool plan_writes_serial(const struct plan *plan)
-{
-    for (unsigned i = 0; i < plan->step_count; i++)
-        for (unsigned k = 0; k < plan->steps[i].value_count; k++)
-            if (plan->profile->serial_item &&
-                strcmp(plan->steps[i].values[k].item->key, plan->profile->serial_item) == 0)
-                return true;
-    return false;
-}
-
 /* A serial number that some other run put there must never be overwritten in silence. */
 static bool check_foreign_serial(struct step_context *context, GError **error)
 {
     const char *key = context->plan->profile->serial_item;
     const struct profile_item *item = key ? profile_item_find(context->plan->profile, key) : NULL;
     struct item_value value;
-    if (!item || !plan_writes_serial(context->plan))
+    if (!item || !step_writes_serial(context))
         return true;
     if (!board_read_item(context->board, item, &value, error))
         return false;
@@ -56,8 +46,13 @@ static bool claim_board(struct step_context *context, GError **error)
     const struct desk *desk = context->desk;
     if (!desk->claim(desk->context, context->run, CLAIM_UNIT, context->unique_id, NULL, error))
         return false;
-    return !plan_writes_serial(context->plan) || desk->claim(desk->context, context->run, CLAIM_SERIAL,
-                                                             context->unique_id, context->plan->sn, error);
+    if (context->blank &&
+        (!desk->claim(desk->context, context->run, CLAIM_SERIAL_BLANK, context->unique_id, context->plan->sn,
+                      error) ||
+         !step_note(context, "this board has no identity of its own and carries no serial number", error)))
+        return false;
+    return !step_writes_serial(context) || desk->claim(desk->context, context->run, CLAIM_SERIAL,
+                                                       context->unique_id, context->plan->sn, error);
 }
 
 static bool post_identity(struct step_context *context, const char *mcu_id, GError **error)
@@ -142,13 +137,9 @@ static bool run(struct step_context *context, GError **error)
 {
     g_autoptr(GError) silence = NULL;
     if (board_identify(context->board, &context->identity, &silence)) {
-        if (!context->identity.has_unique_id)
-            return error_set(error, ERROR_RULE,
-                             "the board shows no unique id, so it cannot be told from others");
-        return step_bind_unique_id(context, context->identity.unique_id, error) &&
-               step_check_identity(context, &context->identity, error) &&
-               check_foreign_serial(context, error) && claim_board(context, error) &&
-               post_identity(context, NULL, error);
+        return step_check_identity(context, &context->identity, error) &&
+               step_bind_board(context, &context->identity, error) && check_foreign_serial(context, error) &&
+               claim_board(context, error) && post_identity(context, NULL, error);
     }
     if (error_kind(silence) == ERROR_SILENT && plan_has(context->plan, "flash")) {
         g_autoptr(GError) no_bootloader = NULL;
