@@ -9,10 +9,12 @@
 #define ALIVE_POLL_MS 100
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
-extern const struct dialect_kind dialect_yd1363, dialect_dd_frame;
+extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo,
+    dialect_dd_frame;
 
 /* The visible table. */
-static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_dd_frame};
+static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp,
+                                                      &dialect_canopen_sdo, &dialect_dd_frame};
 
 const struct dialect_kind *dialect_find(const char *name)
 {
@@ -38,6 +40,15 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
                   profile->profile);
         return NULL;
     }
+    if (dialect->can != wire_line_is_can(&wire->line)) {
+        error_set(error, ERROR_AUTHOR,
+                  dialect->can
+                      ? "%s: dialect '%s' needs a CAN bus: `line: 250000-can` in the profile, and can:, "
+                        "slcan: or can-socket: as link"
+                      : "%s: dialect '%s' is not spoken on a CAN bus",
+                  wire->url, dialect->name);
+        return NULL;
+    }
     struct board *board = g_new0(struct board, 1);
     board->dialect = dialect;
     board->profile = profile;
@@ -49,6 +60,8 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
 
 void board_close(struct board *board)
 {
+    if (board)
+        g_free(board->scratch);
     g_free(board);
 }
 
@@ -417,7 +430,8 @@ static bool read_records(struct board *board, unsigned count, board_record_sink 
     for (unsigned i = 0; i < HISTORY_MAX; i++) {
         struct board_record record = {0};
         bool end = false;
-        if (!board->dialect->history_next(board, &record, &end, error)) {
+        if (!(board->dialect->history_next ? board->dialect->history_next(board, &record, &end, error)
+                                           : described_log_next(board, &record, &end, error))) {
             g_prefix_error(error, "after %u of %u records: ", i, count);
             return false;
         }
@@ -433,13 +447,13 @@ static bool read_records(struct board *board, unsigned count, board_record_sink 
 bool board_history_read(struct board *board, board_record_sink sink, void *context, GError **error)
 {
     unsigned count;
-    if (!board->dialect->history_open)
-        return unsupported(board, "history", error);
-    if (!board->dialect->history_open(board, &count, error))
+    if (!(board->dialect->history_open ? board->dialect->history_open(board, &count, error)
+                                       : described_log_open(board, &count, error)))
         return false;
     bool ok = read_records(board, count, sink, context, error);
     g_autoptr(GError) ignored = NULL; /* the reading counts, not the closing */
-    (void)!board->dialect->history_close(board, &ignored);
+    if (board->dialect->history_close)
+        (void)!board->dialect->history_close(board, &ignored);
     return ok;
 }
 

@@ -176,7 +176,7 @@ static bool once(struct board *board, const struct exchange *x, struct dd_frame 
 
 static bool transact(struct board *board, const struct exchange *x, struct dd_frame *reply, GError **error)
 {
-    unsigned tries = x->tries ? x->tries : 1 + (unsigned)board->profile->retries;
+    unsigned tries = board->one_try ? 1 : x->tries ? x->tries : 1 + (unsigned)board->profile->retries;
     for (unsigned i = 1;; i++) {
         g_autoptr(GError) failure = NULL;
         if (once(board, x, reply, &failure))

@@ -8,8 +8,9 @@
 
 /* profile_procedures.c */
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema;
+    profile_clock_schema, profile_log_schema, profile_set_schema;
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
+void profile_check_sets(struct profile *profile, struct bind_report *report);
 
 #define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
 
@@ -65,6 +66,10 @@ static const struct bind_choice checks[] = {
     {"sum", CHECK_SUM, "the parts add up to left"},
     {"pack-upper", CHECK_PACK_UPPER, "left (pack) is at most cells × right (cell)"},
     {"pack-lower", CHECK_PACK_LOWER, "left (pack) is at least cells × right (cell)"},
+    {"increasing", CHECK_INCREASING,
+     "each of the parts is greater than the one before it, the first than left"},
+    {"full-cell", CHECK_FULL_CELL, "left is a voltage at which a cell of the chemistry is full"},
+    {"empty-cell", CHECK_EMPTY_CELL, "left is a voltage at which a cell of the chemistry is empty"},
     {NULL}};
 static const struct bind_choice ways[] = {
     {"command", ENTRY_COMMAND, "a service command of the running application"},
@@ -152,6 +157,10 @@ static const struct bind_field item_fields[] = {
      .offset = offsetof(struct profile_item, max_text),
      .doc = "Largest value."},
     F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
+    F(profile_item, absent, BIND_INTEGERS, .max = 4, .doc = "Raw values that mean that nothing is there."),
+    F(profile_item, number, BIND_INTEGER, .preset = "-1", .min = -1, .max = 0xffff,
+      .doc = "As dialects that move whole values address it inside its block, e.g. the sub-index of an "
+             "object; elements follow one by one."),
     F(profile_item, length, BIND_INTEGER, .min = 1, .max = PROFILE_LENGTH_MAX,
       .doc = "Bytes of a text or of bytes."),
     F(profile_item, count, BIND_INTEGER, .preset = "1", .min = 1, .max = 256,
@@ -180,10 +189,12 @@ static const struct bind_field rule_fields[] = {
     F(profile_rule, check, BIND_CHOICE, .required = true, .choices = checks, .doc = "What must hold."),
     F(profile_rule, left, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_rule, right, BIND_TEXT, .doc = "Item key."),
-    F(profile_rule, parts, BIND_TEXTS, .max = 8, .doc = "Item keys that add up to left."),
+    F(profile_rule, parts, BIND_TEXTS, .max = 16, .doc = "Item keys that add up to left, or follow it."),
     F(profile_rule, cells, BIND_TEXT, .doc = "Key of the cell count, for the pack checks."),
     F(profile_rule, tolerance, BIND_QUANTITY, .quantity = QUANTITY_PERCENT, .max = 100000,
       .doc = "How far the pack limit may lie on the safe side; absent = any distance."),
+    F(profile_rule, zero_is_off, BIND_FLAG, .preset = "false",
+      .doc = "The rule does not count while one of its values is 0 on the wire."),
     F(profile_rule, waivable, BIND_FLAG, .preset = "false", .doc = "A recipe may waive it with a reason."),
     F(profile_rule, because, BIND_TEXT, .doc = "One sentence why."),
     {NULL}};
@@ -243,7 +254,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, dialect, BIND_TEXT, .required = true, .doc = "Dialect it speaks."),
     F(profile, title, BIND_TEXT, .required = true, .doc = "What people see."),
     F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
-    F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry."),
+    F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry: LFP, NMC or LTO."),
+    F(profile, wake, BIND_TEXT, .doc = "What an operator does to wake a board that sleeps, in one sentence."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),
@@ -270,6 +282,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, items, BIND_LIST, .required = true, .min = 1, .max = 500, .child = &item_schema,
       .doc = "Values."),
     F(profile, rules, BIND_LIST, .max = 200, .child = &rule_schema, .doc = "Rules between values."),
+    F(profile, sets, BIND_LIST, .max = 16, .child = &profile_set_schema,
+      .doc = "Values that belong together; the parameters step of a recipe names them."),
     F(profile, identity, BIND_MAP, .child = &profile_identity_schema,
       .doc = "Items that say what the board is, where the dialect has no request for it."),
     F(profile, telemetry, BIND_LIST, .max = 64, .child = &profile_reading_schema,
@@ -277,6 +291,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, procedures, BIND_LIST, .max = 32, .child = &profile_procedure_schema,
       .doc = "What the board does when its items are written, where the dialect has no request for it."),
     F(profile, clock, BIND_MAP, .child = &profile_clock_schema, .doc = "The item that is the clock."),
+    F(profile, log, BIND_MAP, .child = &profile_log_schema,
+      .doc = "The board's own log, where the dialect has no request for it."),
     F(profile, firmware, BIND_MAP, .child = &firmware_schema, .doc = "Flash and bootloader."),
     {NULL}};
 const struct bind_schema profile_schema = {
@@ -392,6 +408,10 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item))
         resolve_numbers(c, item);
     check_preset(c, item);
+    const struct dialect_kind *dialect = dialect_find(c->profile->dialect);
+    if (dialect && dialect->by_number && item->number < 0)
+        wrong(c, item, "key", "add `number:`", "dialect '%s' needs to know the number of '%s'", dialect->name,
+              item->key);
 }
 
 static void check_overlap(const struct check *c, const struct profile_item *a, const struct profile_item *b)
@@ -420,9 +440,12 @@ static void check_rule(const struct check *c, const struct profile_rule *rule)
     check_key(c, rule, "cells", rule->cells);
     for (guint i = 0; i < rule->parts->len; i++)
         check_key(c, rule, "parts", g_ptr_array_index(rule->parts, i));
-    if (rule->check == CHECK_SUM ? rule->parts->len == 0 : !rule->right)
-        wrong(c, rule, "check", NULL,
-              rule->check == CHECK_SUM ? "a sum needs `parts:`" : "this check needs `right:`");
+    bool parts = rule->check == CHECK_SUM || rule->check == CHECK_INCREASING;
+    bool alone = rule->check == CHECK_FULL_CELL || rule->check == CHECK_EMPTY_CELL;
+    if (parts && rule->parts->len == 0)
+        wrong(c, rule, "check", NULL, "this check needs `parts:`");
+    if (!parts && !alone && !rule->right)
+        wrong(c, rule, "check", NULL, "this check needs `right:`");
     if (pack && !rule->cells)
         wrong(c, rule, "check", NULL, "a pack check needs `cells:`");
 }
@@ -479,6 +502,10 @@ static void check_all(const struct check *c)
         wrong(c, p, "charge_sign", NULL, "charge_sign is 1 or -1");
     if (!wire_line_parse(p->line_text, &p->line, &error))
         wrong(c, p, "line", NULL, "%s", error->message);
+    else if (dialect && dialect->can != wire_line_is_can(&p->line))
+        wrong(c, p, "line", dialect->can ? "such as 250000-can" : "such as 9600-8N1",
+              dialect->can ? "dialect '%s' needs a CAN bus" : "dialect '%s' is not spoken on a CAN bus",
+              dialect->name);
     check_blocks(c);
     if (dialect)
         check_commands(c, dialect);
@@ -498,6 +525,7 @@ static void check_all(const struct check *c)
         wrong(c, p, "unit", "name it under `serial_item`", "a serial number needs an item of text");
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
     check_firmware(c);
+    profile_check_sets(p, c->report);
     profile_check_procedures(p, c->report);
 }
 

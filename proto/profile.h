@@ -71,6 +71,8 @@ struct profile_item {
     char *preset_text; /* printed default; NULL = none printed */
     char *min_text, *max_text;
     GArray *valid;  /* int64_t: the only valid values (raw), empty = all in range */
+    GArray *absent; /* int64_t: raw values that mean "not there" */
+    int64_t number; /* as dialects that move whole values address it inside its block; -1 = none */
     int64_t length; /* of text and bytes */
     int64_t count; /* elements one behind the other, for readings such as cell voltages; 1 = a single value */
     int pad;       /* enum profile_pad */
@@ -95,6 +97,7 @@ struct profile_item {
 struct profile_identity {
     struct bind_place place;
     char *hardware, *product, *project, *firmware, *bootloader, *unique_id; /* item keys; NULL = not told */
+    /* unique_id: 12 bytes, or a number that no other board has as a text of at most 12 characters */
 };
 
 /* Which item is which reading. */
@@ -120,6 +123,8 @@ struct profile_reading {
     int reading; /* enum profile_reading_name */
     char *item;
     int64_t bit;      /* of a FET; -1 = the item is the flag */
+    int64_t normal;   /* bits of protections and alarms that are on when all is well: off is what counts */
+    bool truncated;   /* of a percentage: the board cuts off what is below its step */
     GPtrArray *flags; /* char*: names of the bits of protections and alarms, lowest first; "-" = none */
     const struct profile_item *in;
 };
@@ -179,9 +184,33 @@ struct profile_clock {
     struct bind_place place;
     char *item; /* bytes */
     int form;   /* enum profile_clock_form */
+    bool local; /* it shows the station's local time, not UTC */
     const struct profile_item *in;
 };
-enum profile_clock_form { CLOCK_YMDHMS, CLOCK_YMDHMS_LE };
+enum profile_clock_form { CLOCK_YMDHMS, CLOCK_YMDHMS_LE, CLOCK_CANOPEN };
+
+/* The board's own log as items: a record is chosen by its place and read. */
+enum profile_log_field {
+    LOG_COUNT,  /* how many records there are */
+    LOG_SELECT, /* written: place of the record to be read, 0 = the newest */
+    LOG_ID,
+    LOG_TIME, /* in the form of the clock */
+    LOG_EVENT,
+    LOG_ACTIVE, /* 1: the event occurred, 0: it is over */
+    LOG_PACK_VOLTAGE,
+    LOG_CURRENT,
+    LOG_SOC,
+    LOG_CELL_MAX,
+    LOG_CELL_MIN,
+    LOG_TEMPERATURE,
+    LOG_FIELDS
+};
+struct profile_log {
+    struct bind_place place;
+    char *items[LOG_FIELDS]; /* keys; NULL = the board does not keep it */
+    GPtrArray *events;       /* char*: names of the events from 0 */
+    const struct profile_item *in[LOG_FIELDS];
+};
 
 /* What tells one board from another. */
 enum profile_unit {
@@ -197,6 +226,9 @@ enum profile_check {
     CHECK_SUM,        /* sum of parts == total (AFE split = string count) */
     CHECK_PACK_UPPER, /* pack <= cells × cell, and within tolerance of it */
     CHECK_PACK_LOWER, /* pack >= cells × cell, and within tolerance of it */
+    CHECK_INCREASING, /* left < first part < second part … */
+    CHECK_FULL_CELL,  /* left is a voltage at which a cell of the chemistry is full */
+    CHECK_EMPTY_CELL, /* … is empty */
 };
 struct profile_rule {
     struct bind_place place;
@@ -206,8 +238,18 @@ struct profile_rule {
     GPtrArray *parts;  /* char* */
     char *cells;       /* key of the cell count, for the pack checks */
     int64_t tolerance; /* thousandths of a percent; 0 = any distance on the safe side */
+    bool zero_is_off;  /* the rule does not count while one of its values is 0 */
     bool waivable;
     char *because; /* one sentence why */
+};
+
+/* Values that belong together, e.g. for one chemistry and cell count; recipes name them. */
+struct profile_set {
+    struct bind_place place;
+    char *name, *title;
+    char *chemistry; /* NULL = the profile's */
+    char *source;
+    GPtrArray *values; /* struct bind_pair* */
 };
 
 struct profile_entry { /* ways into the bootloader */
@@ -237,6 +279,7 @@ struct profile {
     char *title;
     char *product;              /* what identify must find */
     char *chemistry;            /* "LFP" */
+    char *wake;                 /* how an operator wakes a board that sleeps; NULL = it never does */
     char *line_text;            /* "9600-8N1" */
     int64_t address;            /* bus address */
     int64_t reply_max, gap_min; /* µs */
@@ -249,9 +292,11 @@ struct profile {
     int unit;            /* enum profile_unit */
     int64_t charge_sign; /* +1: charge is positive on the wire */
     GPtrArray *blocks, *commands, *items, *rules;
+    GPtrArray *sets;                   /* struct profile_set* */
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
     struct profile_identity identity;
     struct profile_clock clock;
+    struct profile_log log;
     struct profile_firmware firmware;
 
     struct wire_line line;
@@ -286,7 +331,7 @@ struct item_value {
     int64_t raw;                           /* as on the wire */
     int64_t value;                         /* base units */
     char text[2 * PROFILE_LENGTH_MAX + 1]; /* of text and bytes items (bytes as hex) */
-    bool absent;                           /* a sentinel: unset text (all FF or blank), sensor code -40 °C */
+    bool absent; /* a sentinel: unset text (all FF or blank), sensor code -40 °C, a raw value of `absent:` */
 };
 
 /* From file or command-line text ("3.65 V", "true", "BASEN-1"): exact in raw steps, inside range and valid
@@ -300,10 +345,16 @@ void profile_value_decode(const struct profile_item *item, const uint8_t *bytes,
 void profile_value_encode(const struct item_value *value, uint8_t *bytes);
 
 /* Checks the profile's rules over a set of values given by a look-up (NULL = not known: the rule is skipped).
- * Called for a set to be written (findings are errors of the plan) and for an image read (findings are
- * warnings). The finder is asked for each key; the sink gets one sentence per violated rule. Returns the
- * number violated. */
+ * chemistry: of the cells; NULL = the profile's. Called for a set to be written (findings are errors of the
+ * plan) and for an image read (findings are warnings). The finder is asked for each key; the sink gets one
+ * sentence per violated rule. Returns the number violated. */
 typedef const struct item_value *(*profile_lookup)(void *context, const char *key);
 typedef void (*profile_sink)(void *context, const struct profile_rule *rule, const char *sentence);
-unsigned profile_check_rules(const struct profile *profile, profile_lookup lookup, profile_sink sink,
-                             void *context);
+unsigned profile_check_rules(const struct profile *profile, const char *chemistry, profile_lookup lookup,
+                             profile_sink sink, void *context);
+
+const struct profile_set *profile_set_find(const struct profile *profile, const char *name);
+bool profile_chemistry_known(const char *name);
+/* NULL when this cell voltage is one at which such a cell is full (or empty), or the chemistry is not known.
+ */
+char *profile_chemistry_finding(const char *name, bool full, const struct item_value *cell);

@@ -34,6 +34,15 @@ static const struct recipe_waiver *waiver_for(const struct rules *rules, const c
     return NULL;
 }
 
+static bool set_holds(const struct rules *rules, const struct recipe_items *items, const char *key)
+{
+    const struct profile_set *set = profile_set_find(rules->profile, items->set);
+    for (guint i = 0; set && i < set->values->len; i++)
+        if (strcmp(((const struct bind_pair *)g_ptr_array_index(set->values, i))->key, key) == 0)
+            return true;
+    return false;
+}
+
 /* Where in the recipe the rule's first written item stands; the steps' place when only presets are involved.
  */
 static struct bind_place place_of(const struct rules *rules, const struct profile_rule *rule)
@@ -52,6 +61,8 @@ static struct bind_place place_of(const struct rules *rules, const struct profil
                     if (strcmp(pair->key, keys[k]) == 0)
                         return pair->value_place;
                 }
+                if (set_holds(rules, items, keys[k]))
+                    return bind_place_of(rules->recipe, items, "set");
             }
         }
     return bind_place_of(rules->recipe, rules->recipe, "steps");
@@ -203,6 +214,22 @@ static void add_presets(struct rules *rules)
     }
 }
 
+/* The cells are those of the set of values that the recipe names last. */
+const char *plan_chemistry(const struct recipe *recipe, const struct profile *profile)
+{
+    const char *chemistry = profile->chemistry;
+    for (guint i = 0; i < recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(recipe->steps, i);
+        if (strcmp(step->variant->tag, "parameters") != 0)
+            continue;
+        const struct profile_set *set =
+            profile_set_find(profile, ((const struct recipe_items *)step->value)->set);
+        if (set && set->chemistry)
+            chemistry = set->chemistry;
+    }
+    return chemistry;
+}
+
 void plan_rules_check(const struct recipe *recipe, const struct profile *profile,
                       const struct plan_step *steps, GPtrArray *warnings, struct bind_report *report)
 {
@@ -215,7 +242,7 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
         for (unsigned k = 0; k < steps[i].value_count; k++)
             g_hash_table_replace(rules.written, steps[i].values[k].item->key, &steps[i].values[k]);
     if (g_hash_table_size(rules.written) > 0)
-        profile_check_rules(profile, lookup, violated, &rules);
+        profile_check_rules(profile, plan_chemistry(recipe, profile), lookup, violated, &rules);
     check_waivers(&rules);
     check_cell_count(&rules);
     check_antitheft(&rules);

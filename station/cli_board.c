@@ -2,7 +2,7 @@
 #include "station/cli.h"
 
 #include "firmware/package.h"
-#include "proto/board.h"
+#include "station/cli_session.h"
 #include "station/base/error.h"
 
 #include <string.h>
@@ -37,17 +37,23 @@ static void flash_progress(void *context, enum loader_phase phase, uint64_t done
     fflush(stdout);
 }
 
+static bool parse_count(const char *text, const char *name, uint32_t *value, GError **error)
+{
+    guint64 parsed;
+    bool hex = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
+    if (!g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, G_MAXUINT32, &parsed, NULL))
+        return error_set(error, ERROR_USAGE, "%s: '%s' is not a number such as 0x08000000", name, text);
+    *value = (uint32_t)parsed;
+    return true;
+}
+
 static bool parse_number(const struct cli_input *input, const char *name, uint32_t preset, uint32_t *value,
                          GError **error)
 {
     const char *text = cli_get(input, name);
-    guint64 parsed = preset;
-    bool hex = text && (g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X"));
-    if (text &&
-        !g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, G_MAXUINT32, &parsed, NULL))
-        return error_set(error, ERROR_USAGE, "--%s: '%s' is not a number such as 0x08000000", name, text);
-    *value = (uint32_t)parsed;
-    return true;
+    g_autofree char *option = g_strconcat("--", name, NULL);
+    *value = preset;
+    return !text || parse_count(text, option, value, error);
 }
 
 static struct image *load_image(const struct cli_input *input, const char *path, struct package **package,
@@ -136,15 +142,7 @@ static int flash(const struct cli_input *input)
     return ok ? 0 : cli_fail(input, error);
 }
 
-/* One opened board for the board verbs. */
-struct session {
-    struct profile *profile;
-    struct wire *wire;
-    struct board *board;
-    struct secret *password;
-};
-
-static void session_close(struct session *session)
+void session_close(struct session *session)
 {
     board_close(session->board);
     wire_close(session->wire);
@@ -152,7 +150,7 @@ static void session_close(struct session *session)
     secret_free(session->password);
 }
 
-static bool session_open(const struct cli_input *input, struct session *session, GError **error)
+bool session_open(const struct cli_input *input, struct session *session, GError **error)
 {
     const char *path = cli_get(input, "profile");
     uint32_t address;
@@ -188,20 +186,39 @@ static const struct profile_item *item_named(const struct session *session, cons
     return item;
 }
 
+static void print_value(const struct cli_input *input, const char *key, const struct item_value *value)
+{
+    g_autofree char *text = value->absent ? g_strdup("(not set)") : profile_value_format(value);
+    if (input->json)
+        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key", key,
+                                 "value", text, "raw", (json_int_t)value->raw, "absent", value->absent));
+    else
+        printf("%s %s\n", key, text);
+}
+
+/* Each element of an item that has several, numbered from 1. */
+static bool read_elements(const struct cli_input *input, struct session *session,
+                          const struct profile_item *item, GError **error)
+{
+    struct profile_item element = *item;
+    struct item_value value;
+    element.count = 1;
+    for (int64_t i = 0; i < item->count; i++, element.offset += item->width) {
+        g_autofree char *key =
+            item->count > 1 ? g_strdup_printf("%s[%d]", item->key, (int)i + 1) : g_strdup(item->key);
+        if (!board_read_item(session->board, &element, &value, error))
+            return false;
+        print_value(input, key, &value);
+    }
+    return true;
+}
+
 static bool board_read_verb(const struct cli_input *input, struct session *session, GError **error)
 {
-    struct item_value value;
     for (guint i = 0; i < input->arguments->len; i++) {
         const struct profile_item *item = item_named(session, g_ptr_array_index(input->arguments, i), error);
-        if (!item || !board_read_item(session->board, item, &value, error))
+        if (!item || !read_elements(input, session, item, error))
             return false;
-        g_autofree char *text = value.absent ? g_strdup("(not set)") : profile_value_format(&value);
-        if (input->json)
-            cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key",
-                                     item->key, "value", text, "raw", (json_int_t)value.raw, "absent",
-                                     value.absent));
-        else
-            printf("%s %s\n", item->key, text);
     }
     return true;
 }
@@ -319,6 +336,29 @@ static bool board_control_verb(const struct cli_input *input, struct session *se
     return error_set(error, ERROR_USAGE, "'%s': there are %s", name, names->str);
 }
 
+/* Around the profile's items: an engineer's operation, so it is said aloud. */
+static bool board_register_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    const char *number = g_ptr_array_index(input->arguments, 0);
+    const char *value = input->arguments->len > 1 ? g_ptr_array_index(input->arguments, 1) : NULL;
+    uint32_t at, wanted = 0;
+    uint16_t found;
+    if (!parse_count(number, "register", &at, error) ||
+        (value && !parse_count(value, "value", &wanted, error)))
+        return false;
+    if (at > 0xffff || wanted > 0xffff)
+        return error_set(error, ERROR_USAGE, "registers and their values are 0 to 65535");
+    if (value && !cli_has(input, "engineer"))
+        return error_set(error, ERROR_RULE,
+                         "a raw write goes around ranges and rules of the profile: --engineer confirms it");
+    if (value && !board_register_write(session->board, at, (uint16_t)wanted, error))
+        return false;
+    if (!board_register_read(session->board, at, &found, error))
+        return false;
+    printf("register %04XH %u%s\n", at, found, value ? " (read back)" : "");
+    return true;
+}
+
 static int with_session(const struct cli_input *input,
                         bool (*deed)(const struct cli_input *, struct session *, GError **))
 {
@@ -347,31 +387,33 @@ static int log_verb(const struct cli_input *input)
 }
 static int clock_verb(const struct cli_input *input)
 {
-    return with_session(input, board_clock_verb);
+    return with_session(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
 }
 static int control_verb(const struct cli_input *input)
 {
     return with_session(input, board_control_verb);
+}
+static int register_verb(const struct cli_input *input)
+{
+    return with_session(input, board_register_verb);
 }
 static int identify_verb(const struct cli_input *input)
 {
     return with_session(input, board_identify_verb);
 }
 
-#define BOARD_OPTIONS                                                                                        \
-    {"link", 'l', "URL", false, "wire to the board: serial:PATH, tcp:HOST:PORT, unix:PATH"},                 \
-        {"profile", 'p', "FILE", false, "the board's profile"},                                              \
-        {"address", 0, "N", false, "bus address; default is the profile's"},                                 \
-        {"password-file", 0, "FILE", false, "file (mode 0600) with the administrator password"},             \
-    {                                                                                                        \
-        "allow-reference", 0, NULL, false, "let a profile with reference entries onto a physical wire"       \
-    }
-
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
+static const struct cli_option register_options[] = {
+    BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
 static const struct cli_option log_options[] = {
     BOARD_OPTIONS, {"erase", 0, NULL, false, "erase the board's own log instead of reading it"}, {NULL}};
 static const struct cli_option clock_options[] = {
-    BOARD_OPTIONS, {"set", 0, NULL, false, "set it to this machine's clock first"}, {NULL}};
+    BOARD_OPTIONS,
+    {"set", 0, NULL, false, "set it to this machine's clock first"},
+    {"auto", 0, NULL, false,
+     "set the clock of each board whose number is another one than before, until stopped"},
+    {"count", 0, "N", false, "with --auto: end after so many boards"},
+    {NULL}};
 static const struct cli_option flash_options[] = {
     {"link", 'l', "URL", false, "wire to the device"},
     {"loader", 0, "NAME", false, "an3155"},
@@ -422,6 +464,16 @@ const struct cli_verb cli_board_verbs[] = {
      .summary = "read the whole parameter image as JSON",
      .options = board_options,
      .run = image_verb},
+    {.name = "board register",
+     .arguments = "NUMBER [VALUE]",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .summary = "read or write one 16-bit register by its number",
+     .text = "For engineers: the value goes around items, ranges and rules of the profile, but never onto a "
+             "register "
+             "that the profile forbids to write. Numbers are decimal, or hexadecimal with 0x.",
+     .options = register_options,
+     .run = register_verb},
     {.name = "board log",
      .arguments = "",
      .summary = "read the board's history to its end marker",

@@ -10,6 +10,8 @@
 #include <string.h>
 
 extern const struct step_kind step_identify;
+/* wake.c: waits for a board that sleeps, and tells what to do. */
+bool identify_wake(struct step_context *context, const struct recipe_identify *p, GError **error);
 bool identify_bootloader(struct step_context *context, GError **error);
 bool identify_check_loader(struct step_context *context, const struct loader_identity *identity,
                            GError **error);
@@ -41,18 +43,66 @@ static bool check_foreign_serial(struct step_context *context, GError **error)
         value.text, context->plan->sn);
 }
 
+/* A board that brings its own number is the unit that was scanned, or another one. */
+static bool check_same_serial(struct step_context *context, GError **error)
+{
+    const struct recipe_identify *p = context->step->parameters;
+    const char *key = context->plan->profile->serial_item;
+    const struct profile_item *item = key ? profile_item_find(context->plan->profile, key) : NULL;
+    struct item_value value;
+    if (!p->same_serial)
+        return true;
+    if (!item)
+        return error_set(error, ERROR_AUTHOR,
+                         "`same_serial: true`, but profile '%s' does not say which item is the serial number",
+                         context->plan->profile->profile);
+    if (!board_read_item(context->board, item, &value, error))
+        return false;
+    return strcmp(value.text, context->plan->sn) == 0 ||
+           error_set(
+               error, ERROR_RULE,
+               "the board's serial number is '%s', the scan says '%s': the wrong label was scanned, or the "
+               "wrong board is connected",
+               value.absent ? "(not set)" : value.text, context->plan->sn);
+}
+
+/* The number may be on a board already: only who stands before it can say whether it is this one, after a
+ * failure. */
+static bool claim_blank(struct step_context *context, GError **error)
+{
+    const struct desk *desk = context->desk;
+    const char *sn = context->plan->sn;
+    struct desk_answer answer = {0};
+    g_autoptr(GError) doubt = NULL;
+    if (desk->claim(desk->context, context->run, CLAIM_SERIAL_BLANK, context->unique_id, sn, &doubt))
+        return step_note(context, "this board has no identity of its own and carries no serial number",
+                         error);
+    if (error_kind(doubt) != ERROR_RULE) {
+        g_propagate_error(error, g_steal_pointer(&doubt));
+        return false;
+    }
+    if (!desk->claim(desk->context, context->run, CLAIM_SERIAL_RESUMED, context->unique_id, sn, error))
+        return false;
+    g_autofree char *text = g_strdup_printf("%s. Is it the same board?", doubt->message);
+    if (!desk->ask(desk->context, &(struct desk_ask){.question = ASK_CONFIRM, .text = text}, &answer, error))
+        return false;
+    if (!answer.yes)
+        return error_set(error, ERROR_RULE, "%s: the operator says that it is another one", doubt->message);
+    g_autofree char *told = g_strdup_printf("the operator answered yes to: %s", text);
+    return step_note(context, told, error);
+}
+
 static bool claim_board(struct step_context *context, GError **error)
 {
     const struct desk *desk = context->desk;
     if (!desk->claim(desk->context, context->run, CLAIM_UNIT, context->unique_id, NULL, error))
         return false;
-    if (context->blank &&
-        (!desk->claim(desk->context, context->run, CLAIM_SERIAL_BLANK, context->unique_id, context->plan->sn,
-                      error) ||
-         !step_note(context, "this board has no identity of its own and carries no serial number", error)))
+    if (context->blank && !claim_blank(context, error))
         return false;
-    return !step_writes_serial(context) || desk->claim(desk->context, context->run, CLAIM_SERIAL,
-                                                       context->unique_id, context->plan->sn, error);
+    const struct recipe_identify *p = context->step->parameters;
+    return !(step_writes_serial(context) || p->same_serial) ||
+           desk->claim(desk->context, context->run, CLAIM_SERIAL, context->unique_id, context->plan->sn,
+                       error);
 }
 
 static bool post_identity(struct step_context *context, const char *mcu_id, GError **error)
@@ -135,11 +185,15 @@ bool identify_bootloader(struct step_context *context, GError **error)
 
 static bool run(struct step_context *context, GError **error)
 {
+    const struct recipe_identify *p = context->step->parameters;
     g_autoptr(GError) silence = NULL;
+    if (p->wake && !identify_wake(context, p, error))
+        return false;
     if (board_identify(context->board, &context->identity, &silence)) {
         return step_check_identity(context, &context->identity, error) &&
                step_bind_board(context, &context->identity, error) && check_foreign_serial(context, error) &&
-               claim_board(context, error) && post_identity(context, NULL, error);
+               check_same_serial(context, error) && claim_board(context, error) &&
+               post_identity(context, NULL, error);
     }
     if (error_kind(silence) == ERROR_SILENT && plan_has(context->plan, "flash")) {
         g_autoptr(GError) no_bootloader = NULL;

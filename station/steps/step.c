@@ -8,7 +8,7 @@
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
     step_calibrate_gain, step_calibrate_temperature, step_clock, step_antitheft_off, step_measure_kind,
-    step_prompt, step_label;
+    step_prompt, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -28,6 +28,7 @@ const struct step_kind *const step_kinds[] = {
     &step_antitheft_off,
     &step_measure_kind,
     &step_prompt,
+    &step_sleep,
     &step_label,
     NULL,
 };
@@ -267,7 +268,8 @@ static bool note_image_findings(struct step_context *context, GError **error)
                                   .context = context,
                                   .error = error,
                                   .ok = true};
-    profile_check_rules(context->plan->profile, image_lookup, image_finding, &lookup);
+    profile_check_rules(context->plan->profile, context->plan->chemistry, image_lookup, image_finding,
+                        &lookup);
     if (!lookup.ok)
         return false;
     const char *key = context->plan->profile->parameter_version_item;
