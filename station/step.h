@@ -5,9 +5,6 @@
 #include "proto/board.h"
 #include "station/engine.h"
 
-#define STEP_UID_TEXT   25
-#define STEP_BOARD_TEXT 40
-
 struct step_context {
     const struct plan *plan;
     const struct plan_step *step;
@@ -24,7 +21,7 @@ struct step_context {
     /* What this run knows about the board. */
     bool in_bootloader; /* identify found no application */
     struct board_identity identity;
-    char unique_id[STEP_BOARD_TEXT]; /* hex, or "sn-" and the serial number; "" = not known yet */
+    char unique_id[BOARD_UNIT_TEXT]; /* "" = not known yet */
     bool blank;                      /* it is known by its serial number, and carried none when it came */
     bool firmware_proved;            /* device bytes == signed manifest, in this run, on this board */
     struct board_image *image;       /* as found, before the first write */

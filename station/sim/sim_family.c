@@ -30,6 +30,7 @@ static const struct sim_family families[] = {
      .serial_block = 0xa2,
      .serial_at = 1,
      .by_serial = true,
+     .clockless = true,
      .own = jbd_own,
      .current_error_ma = 200,
      .lacks = jbd_lacks},

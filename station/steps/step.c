@@ -124,16 +124,10 @@ bool step_measure(struct step_context *context, const struct step_measurement *m
                      low ? "below the limit of" : "above the limit of", limit);
 }
 
-static void unique_id_text(const uint8_t id[12], char text[STEP_UID_TEXT])
-{
-    for (int i = 0; i < 12; i++)
-        g_snprintf(text + 2 * i, 3, "%02x", id[i]);
-}
-
 bool step_bind_unique_id(struct step_context *context, const uint8_t id[12], GError **error)
 {
-    char text[STEP_UID_TEXT];
-    unique_id_text(id, text);
+    char text[BOARD_UNIQUE_ID_TEXT];
+    board_unique_id_text(id, text);
     if (context->unique_id[0] == '\0') {
         g_strlcpy(context->unique_id, text, sizeof context->unique_id);
         return true;
@@ -178,7 +172,7 @@ static bool bind_serial(struct step_context *context, const struct board_identit
         return error_set(error, ERROR_RULE, "the board carries no serial number, the scan says '%s'", sn);
     if (context->unique_id[0] == '\0')
         context->blank = value.absent;
-    g_snprintf(context->unique_id, sizeof context->unique_id, "sn-%s", sn);
+    board_serial_text(sn, context->unique_id);
     return true;
 }
 
