@@ -32,8 +32,7 @@ static bool find_unit(struct store *store, const char *slot, const char *scan, i
 }
 
 /* What the board in the slot says about itself, now. */
-static bool read_board(struct board *board, char unique_id[BOARD_UNIQUE_ID_TEXT], struct item_value *sn,
-                       GError **error)
+static bool read_board(struct board *board, char unit[BOARD_UNIT_TEXT], struct item_value *sn, GError **error)
 {
     struct board_identity identity;
     const struct profile_item *item = profile_item_find(board->profile, board->profile->serial_item);
@@ -42,16 +41,21 @@ static bool read_board(struct board *board, char unique_id[BOARD_UNIQUE_ID_TEXT]
                          board->profile->profile);
     if (!board_wait_alive(board, tick_now(board->wire->tick) + ALIVE_US, &identity, error))
         return false;
-    board_unique_id_text(identity.unique_id, unique_id);
-    return (identity.has_unique_id ||
-            error_set(error, ERROR_RULE,
-                      "the board shows no unique id, so nothing tells whether it is the one that passed")) &&
-           board_read_item(board, item, sn, error);
+    board_unique_id_text(identity.unique_id, unit);
+    bool by_serial = board->profile->unit == UNIT_SERIAL_NUMBER && !identity.has_unique_id;
+    if (!identity.has_unique_id && !by_serial)
+        return error_set(error, ERROR_RULE,
+                         "the board shows no unique id, so nothing tells whether it is the one that passed");
+    if (!board_read_item(board, item, sn, error))
+        return false;
+    if (by_serial)
+        board_serial_text(sn->absent ? "" : sn->text, unit);
+    return true;
 }
 
 static bool ask_board(const struct config *config, const struct config_slot *slot,
                       const struct unit_request *request, const struct profile *profile,
-                      char unique_id[BOARD_UNIQUE_ID_TEXT], struct item_value *sn, GError **error)
+                      char unit[BOARD_UNIT_TEXT], struct item_value *sn, GError **error)
 {
     const struct wire_options options = {profile->line, request->tick, request->cancel};
     const struct unit_world *world = request->world;
@@ -60,7 +64,7 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
         world ? world->connect(world->context, &options, error) : wire_open(link, &options, error);
     struct board *board =
         wire ? board_open(profile, wire, (unsigned)slot->address, slot->allow_reference, error) : NULL;
-    bool ok = board && read_board(board, unique_id, sn, error);
+    bool ok = board && read_board(board, unit, sn, error);
     board_close(board);
     wire_close(wire);
     return ok;
@@ -82,15 +86,15 @@ bool confirm_label(const struct config *config, struct store *store, const struc
                    GError **error)
 {
     int64_t run;
-    char hash[65], unique_id[BOARD_UNIQUE_ID_TEXT];
+    char hash[65], unit[BOARD_UNIT_TEXT];
     struct item_value sn;
     const struct config_slot *slot = config_slot_find(config, request->slot, error);
     if (!slot || !find_unit(store, slot->slot, request->scan, &run, hash, error))
         return false;
     struct profile *profile = load_profile(store, hash, error);
-    bool ok = profile && ask_board(config, slot, request, profile, unique_id, &sn, error);
+    bool ok = profile && ask_board(config, slot, request, profile, unit, &sn, error);
     if (ok) {
-        const struct store_label_scan scan = {request->scan, unique_id, sn.absent ? "" : sn.text};
+        const struct store_label_scan scan = {request->scan, unit, sn.absent ? "" : sn.text};
         ok = store_label_confirm(store, run, &scan, error);
     }
     profile_free(profile);
