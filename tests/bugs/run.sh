@@ -31,16 +31,16 @@ missed=0
 simulation() {
     for what in "--seed 11 --units ${SIM_UNITS:-64} --slots 4 --no-shrink" "--sweep boards --units 1" \
         "--seed 11 --units 48 --slots 4 --no-shrink --faults clock-jump,printer-unsure,wrong-label,early-removal,label-left" \
-        "--sweep crashes --from 5500 --every 5"; do
+        "--sweep crashes --from 5590 --every 5"; do
         # shellcheck disable=SC2086
-        timeout 300 "$build/packline" simulate $what >"$work/sim.txt" 2>&1 && continue
+        timeout 900 "$build/packline" simulate $what >"$work/sim.txt" 2>&1 && continue
         sed -nE 's/^first: //p' "$work/sim.txt" | grep . || tail -n 1 "$work/sim.txt"
         return
     done
 }
 
 tests() {
-    ctest --test-dir "$build" --timeout 300 -R "$1" >"$work/$2.txt" 2>&1 && return
+    ctest --test-dir "$build" --timeout 900 -R "$1" >"$work/$2.txt" 2>&1 && return
     sed -nE 's/^[[:space:]]*[0-9]+ - ([^ ]+) .*/\1/p' "$work/$2.txt" | sort -u | paste -sd' '
 }
 
