@@ -31,7 +31,7 @@ missed=0
 simulation() {
     for what in "--seed 11 --units ${SIM_UNITS:-64} --slots 4 --no-shrink" "--sweep boards --units 1" \
         "--seed 11 --units 48 --slots 4 --no-shrink --faults clock-jump,printer-unsure,wrong-label,early-removal,label-left" \
-        "--sweep crashes --from 5590 --every 5"; do
+        "--sweep crashes --from 5520 --every 4"; do
         # shellcheck disable=SC2086
         timeout 900 "$build/packline" simulate $what >"$work/sim.txt" 2>&1 && continue
         sed -nE 's/^first: //p' "$work/sim.txt" | grep . || tail -n 1 "$work/sim.txt"
