@@ -75,6 +75,12 @@ bool board_identify(struct board *board, struct board_identity *identity, GError
                                     : described_identify(board, identity, error);
 }
 
+void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
+{
+    for (int i = 0; i < 12; i++)
+        g_snprintf(text + 2 * i, 3, "%02x", id[i]);
+}
+
 bool board_login(struct board *board, int level, const struct secret *password, GError **error)
 {
     if (!board->dialect->login)

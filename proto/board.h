@@ -111,6 +111,9 @@ void board_close(struct board *board);
  * request is only ever a repeatable one (reads, idempotent writes). */
 bool board_identify(struct board *board, struct board_identity *identity,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* As records show it: 24 hexadecimal digits, and a NUL. */
+#define BOARD_UNIQUE_ID_TEXT 25
+void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT]);
 /* One attempt: a wrong password is REFUSED and never tried again by itself. */
 bool board_login(struct board *board, int level, const struct secret *password,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

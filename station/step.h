@@ -5,8 +5,6 @@
 #include "proto/board.h"
 #include "station/engine.h"
 
-#define STEP_UID_TEXT 25
-
 struct step_context {
     const struct plan *plan;
     const struct plan_step *step;
@@ -23,12 +21,12 @@ struct step_context {
     /* What this run knows about the board. */
     bool in_bootloader; /* identify found no application */
     struct board_identity identity;
-    char unique_id[STEP_UID_TEXT]; /* hex; "" = not known yet */
-    bool firmware_proved;          /* device bytes == signed manifest, in this run, on this board */
-    struct board_image *image;     /* as found, before the first write */
-    GHashTable *written;           /* item key → struct item_value*, expected on the board */
-    unsigned restarts;             /* since the last write */
-    int64_t wall_offset_us;        /* wall - monotonic at the start: shows a stepped clock */
+    char unique_id[BOARD_UNIQUE_ID_TEXT]; /* hex; "" = not known yet */
+    bool firmware_proved;                 /* device bytes == signed manifest, in this run, on this board */
+    struct board_image *image;            /* as found, before the first write */
+    GHashTable *written;                  /* item key → struct item_value*, expected on the board */
+    unsigned restarts;                    /* since the last write */
+    int64_t wall_offset_us;               /* wall - monotonic at the start: shows a stepped clock */
 };
 
 struct step_kind {

@@ -24,7 +24,7 @@ static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
     {"ack-no-write", "one block of flash is acknowledged and not written"},
     {"cached-readback", "one block is not written, but reading it gives what was sent"},
-    {"stuck-bit", "one flash bit cannot be programmed"},
+    {"stuck-bit", "one flash bit cannot be programmed; stuck-bit:4096 is one in the 256 bytes there"},
     {"clamp-parameter", "CELL_OV_Start is silently clamped to 3600 mV"},
     {"lose-parameter", "the protection table falls back to its defaults at every restart"},
     {"ack-param-no-write", "writes of the protection table are acknowledged and ignored"},
@@ -43,6 +43,7 @@ static const struct vboard_defect defects[] = {
     {"half-flashed", "comes with a torn application"},
     {"no-zero", "zero calibration is acknowledged without effect"},
     {"noisy-current", "the current reading wanders by 2 A"},
+    {"bent-current", "the current reading bends above 30 A: a tenth of what is more is lost"},
     {"rtc-stuck", "the clock cannot be set"},
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
@@ -445,6 +446,11 @@ const uint8_t *vboard_truth_flash(const struct vboard *board, uint32_t *address,
     *address = VB_FLASH_ADDRESS;
     *size = VB_FLASH_SIZE;
     return board->nvm.flash;
+}
+
+int64_t vboard_truth_clock_us(const struct vboard *board, int64_t now_us)
+{
+    return board->nvm.rtc_us + now_us - board->rtc_at_us;
 }
 
 bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_t **bytes, size_t *n)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define CLOCK_OFF_MAX_US 30000000 /* a label takes its time, a board drifts */
+
 void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ...)
 {
     va_list args;
@@ -92,6 +94,14 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
         sim_violation(slot->shift, slot->unit, "I1 passed with a wrong byte in the flash");
 }
 
+static void check_clock(struct sim_slot *slot, const struct sim_board *board)
+{
+    int64_t off = vboard_truth_clock_us(board->board, slot->shift->now_us) - SIM_WALL - slot->shift->now_us;
+    if (slot->clock_right && ABS(off) > CLOCK_OFF_MAX_US)
+        sim_violation(slot->shift, slot->unit, "I5 passed with a clock that is %d s wrong",
+                      (int)(off / 1000000));
+}
+
 /* Nothing makes such a board good. */
 static bool must_fail(const struct sim_board *board)
 {
@@ -128,6 +138,7 @@ static void check_board(struct sim_slot *slot, const struct sim_board *board, co
         sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", board->defect);
     check_flash(slot, board);
     check_configuration(slot, board);
+    check_clock(slot, board);
     if (!vboard_truth_block(board->board, family->serial_block, &bytes, &n) ||
         memcmp(bytes, sn, strlen(sn)) != 0)
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
@@ -170,11 +181,27 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
     g_autofree char *flows = vboard_bench_command(slot->there->board, "OUTP?", shift->now_us);
     if (strcmp(flows, "0") != 0)
         sim_violation(shift, slot->unit, "I9 current flows after the run");
-    if ((code == 0) != (slot->shown_pass && code != 10))
+    if ((code == 0) != (slot->shown_pass && code != 9 && code != 10))
         sim_violation(shift, slot->unit, "I8 exit code %d with %s shown", code,
                       slot->shown_pass ? "PASS" : "no PASS");
     if (slot->shown_pass)
         check_pass(slot);
+}
+
+/* The label that sticks on the board that carries this number, and the number that label shows. */
+void sim_oracle_label(struct sim_slot *slot)
+{
+    const struct sim_board *boards[] = {slot->own, slot->intruder};
+    const uint8_t *bytes;
+    size_t n;
+    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
+        if (boards[i] &&
+            vboard_truth_block(boards[i]->board, slot->shift->options->family->serial_block, &bytes, &n) &&
+            memcmp(bytes, slot->own->sn, strlen(slot->own->sn)) == 0 &&
+            strcmp(boards[i]->label, slot->own->sn) == 0)
+            return;
+    sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
+                  slot->own->sn);
 }
 
 static void broken(void *context, const char *id, const char *promise, bool ok, const char *finding)

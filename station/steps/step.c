@@ -123,16 +123,10 @@ bool step_measure(struct step_context *context, const struct step_measurement *m
                      low ? "below the limit of" : "above the limit of", limit);
 }
 
-static void unique_id_text(const uint8_t id[12], char text[STEP_UID_TEXT])
-{
-    for (int i = 0; i < 12; i++)
-        g_snprintf(text + 2 * i, 3, "%02x", id[i]);
-}
-
 bool step_bind_unique_id(struct step_context *context, const uint8_t id[12], GError **error)
 {
-    char text[STEP_UID_TEXT];
-    unique_id_text(id, text);
+    char text[BOARD_UNIQUE_ID_TEXT];
+    board_unique_id_text(id, text);
     if (context->unique_id[0] == '\0') {
         memcpy(context->unique_id, text, sizeof text);
         return true;
