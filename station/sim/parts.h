@@ -25,6 +25,8 @@ struct sim_family {
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
     const char *const *lacks; /* defects that mean nothing to it */
+    bool frames;              /* its line is a CAN bus */
+    bool has_number;          /* a board brings its serial number, of its unit seed */
 };
 
 /* One board of the shift, in or out of a slot. */

@@ -2,6 +2,7 @@
 #include "station/sim/parts.h"
 
 #include "station/base/error.h"
+#include "station/kit.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,9 @@ struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed,
     vboard_truth_unique_id(board->board, id);
     for (unsigned i = 0; i < sizeof id; i++)
         g_snprintf(board->uid + 2 * i, 3, "%02x", id[i]);
-    g_snprintf(board->sn, sizeof board->sn, "BSN%08u", (unsigned)(slot->unit + 1));
+    const struct sim_family *family = slot->shift->options->family;
+    g_autofree char *sn = kit_scan(family->name, family->has_number ? unit_seed : (uint64_t)slot->unit + 1);
+    g_strlcpy(board->sn, sn, sizeof board->sn);
     sim_oracle_meet(board);
     return board;
 }
