@@ -89,6 +89,7 @@ struct sim_slot {
     int64_t run;
     unsigned printed, asked; /* sheets of this unit, and how often one was to be scanned back */
     char sheet[16];          /* the last one */
+    bool charges;            /* the operator, to wake a board */
 };
 
 struct sim_shift {
@@ -172,6 +173,7 @@ bool sim_run_jobs(const struct sim_options *options, struct sim_count *count, GE
 bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error);
 enum printer_outcome sim_print(void *context, const struct printer_job *job, GError **error);
 void sim_label_settle(struct sim_slot *slot);
+void sim_stop_charging(struct sim_slot *slot);
 
 /* sim_shift.c */
 struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect);

@@ -44,6 +44,7 @@ static const struct sim_family families[] = {
     {.name = "monv4",
      .serial_block = 0x0700,
      .own = monv4_own,
+     .clockless = true,
      .current_error_ma = 400,
      .lacks = monv4_lacks},
     {.name = "jbd",

@@ -208,6 +208,7 @@ static bool attempt(struct sim_slot *slot)
     if (slot->attempt == 1)
         shift->count->longest_us = MAX(shift->count->longest_us, shift->now_us - began);
     shift->count->first_passes += slot->attempt == 1 && slot->shown_pass;
+    sim_stop_charging(slot);
     sim_oracle_attempt(slot, code);
     sim_fault_end(slot);
     slot->swapped |= slot->there != slot->own;
