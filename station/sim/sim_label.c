@@ -92,9 +92,8 @@ static void ignore_verdict(void *context, const struct engine_result *result, co
 /* A store that failed is opened again first. */
 static bool is_ill(struct sim_slot *slot, const GError *error)
 {
-    bool ill = error_kind(error) == ERROR_STORAGE;
-    slot->shift->store_bad |= ill;
-    return ill;
+    slot->shift->store_bad |= error_kind(error) == ERROR_STORAGE;
+    return sim_store_ill(slot->shift);
 }
 
 /* The label is asked for once more: only one that surely did not come out may come now. */
