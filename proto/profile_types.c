@@ -15,6 +15,7 @@ const struct bind_choice profile_types[] = {
     {"flag", ITEM_FLAG, "one byte, 0 or 1"},
     {"text", ITEM_TEXT, "characters"},
     {"bytes", ITEM_BYTES, "raw bytes, as hex"},
+    {"date", ITEM_DATE, "16 bit: year since 2000 << 9, month << 5, day"},
     {"real32", ITEM_REAL32, "IEEE 754 single, read-only; one that is no number is absent"},
     {"version", ITEM_VERSION, "2 or 4 bytes, read-only: 0x0102 is 1.2, 0x00010203 is 1.2.3"},
     {NULL}};
@@ -29,6 +30,7 @@ unsigned profile_item_width(const struct profile_item *item)
     switch ((enum profile_type)item->type) {
     case ITEM_U16:
     case ITEM_I16:
+    case ITEM_DATE:
         return 2;
     case ITEM_U32:
     case ITEM_I32:

@@ -85,7 +85,8 @@ static char *text_of(const struct resolve *r, const struct profile_item *item, c
 {
     if (item->secret)
         return secret_text(r, item, pair);
-    return item->type == ITEM_TEXT ? fill(r, pair->value, pair->value_place) : g_strdup(pair->value);
+    const bool words = item->type == ITEM_TEXT || item->type == ITEM_DATE;
+    return words ? fill(r, pair->value, pair->value_place) : g_strdup(pair->value);
 }
 
 static bool may_write(const struct resolve *r, const struct profile_item *item, struct bind_place place)

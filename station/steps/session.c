@@ -6,7 +6,7 @@
 extern const struct step_kind step_login_kind, step_restart, step_verify;
 
 #define POWER_OFF_MS 500
-#define START_MAX    TICK_S(10) /* of a board whose profile tells no time */
+#define START_MAX    TICK_S(10)
 
 static bool run_login(struct step_context *context, GError **error)
 {
@@ -49,7 +49,8 @@ static bool run_restart(struct step_context *context, GError **error)
     if (!wire_pause_ms(context->wire, 400, error) || !wire_discard(context->wire, error))
         return false;
     const struct profile_firmware *firmware = &context->plan->profile->firmware;
-    int64_t deadline = tick_now(context->slot->tick) + (firmware->loader ? firmware->start_max : START_MAX);
+    int64_t start_max = firmware->loader ? firmware->start_max : START_MAX; /* nobody said */
+    int64_t deadline = tick_now(context->slot->tick) + start_max;
     if (!board_wait_alive(context->board, deadline, &context->identity, error) ||
         !step_same_board(context, error))
         return false;

@@ -20,7 +20,7 @@ die() {
 }
 
 start() { # FAMILY STATE LISTEN
-    rm -f "$work/board"
+    : >"$work/board"
     "$BUILD/packline-board" --family "$1" --state "$2" --unit-seed 1 --speed fast --listen "$3" >"$work/board" 2>&1 &
     pid=$!
     for _ in $(seq 100); do
