@@ -323,6 +323,9 @@ static void check_calibration(const struct check *c)
         } else if (is(step, "calibrate_cells")) {
             const struct recipe_calibrate_cells *p = step->value;
             check_tolerance(c, p, p->tolerance, p->correction_max);
+        } else if (is(step, "calibrate_voltage")) {
+            const struct recipe_calibrate_voltage *p = step->value;
+            check_tolerance(c, p, p->tolerance, p->correction_max);
         } else if (is(step, "calibrate_temperature")) {
             const struct recipe_calibrate_temperature *p = step->value;
             check_tolerance(c, p, p->tolerance, p->correction_max);

@@ -84,6 +84,10 @@ struct recipe_calibrate_cells {
     struct recipe_common common;
     int64_t samples, spread, tolerance, correction_max; /* mV */
 };
+struct recipe_calibrate_voltage {
+    struct recipe_common common;
+    int64_t samples, spread, tolerance, correction_max; /* mV */
+};
 /* Sends the board to sleep and sees that it is silent. */
 struct recipe_sleep {
     struct recipe_common common;

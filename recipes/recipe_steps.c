@@ -286,6 +286,20 @@ static const struct bind_field calibrate_cells_fields[] = {
 SCHEMA(calibrate_cells,
        "Calibrates the voltage of every cell the board reports against the slot's reference.");
 
+#define ERROR_MAX_PACK_MV      500
+#define CORRECTION_MAX_PACK_MV 5000
+#define PACK_VOLTS(name, most, sentence)                                                                     \
+    QUANTITY_OF(recipe_calibrate_voltage, name, true, QUANTITY_VOLTAGE, 1, most, sentence)
+
+static const struct bind_field calibrate_voltage_fields[] = {
+    SAMPLES(recipe_calibrate_voltage, QUANTITY_VOLTAGE, ERROR_MAX_PACK_MV),
+    PACK_VOLTS(tolerance, ERROR_MAX_PACK_MV, "Error that may remain."),
+    PACK_VOLTS(correction_max, CORRECTION_MAX_PACK_MV,
+               "A larger error as found is a bad board; not below tolerance."),
+    COMMON(recipe_calibrate_voltage),
+    {NULL}};
+SCHEMA(calibrate_voltage, "Calibrates the pack voltage against the slot's reference while no current flows.");
+
 static const struct bind_field clock_fields[] = {{.key = "tolerance",
                                                   .type = BIND_QUANTITY,
                                                   .offset = offsetof(struct recipe_clock, tolerance),
@@ -415,6 +429,7 @@ const struct bind_variant recipe_steps[] = {
     {"calibrate_gain", &calibrate_gain_schema},
     {"calibrate_temperature", &calibrate_temperature_schema},
     {"calibrate_cells", &calibrate_cells_schema},
+    {"calibrate_voltage", &calibrate_voltage_schema},
     {"clock", &clock_schema},
     {"antitheft_off", &antitheft_off_schema},
     {"measure", &measure_schema},

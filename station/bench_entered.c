@@ -7,6 +7,7 @@
 #define ENTERED_TEMPERATURE_MIN -40000
 #define ENTERED_TEMPERATURE_MAX 85000
 #define ENTERED_CELL_MAX_MV     6000
+#define ENTERED_PACK_MAX_MV     1000000
 
 extern const struct bench_kind bench_entered_kind;
 
@@ -48,6 +49,12 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
                   QUANTITY_TEMPERATURE, ENTERED_TEMPERATURE_MIN, ENTERED_TEMPERATURE_MAX, mdeg, error);
 }
 
+static bool read_voltage(struct bench *bench, int64_t *mv, GError **error)
+{
+    return number(bench, "Enter the voltage that the reference shows at the pack.", QUANTITY_VOLTAGE, 0,
+                  ENTERED_PACK_MAX_MV, mv, error);
+}
+
 static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
 {
     g_autofree char *text =
@@ -60,5 +67,6 @@ const struct bench_kind bench_entered_kind = {
     .set_current = set_current,
     .read_current = read_current,
     .read_temperature = read_temperature,
+    .read_voltage = read_voltage,
     .read_cell = read_cell,
 };

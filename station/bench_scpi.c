@@ -115,6 +115,11 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
     return query_milli(bench, "MEAS:TEMP?", mdeg, error);
 }
 
+static bool read_voltage(struct bench *bench, int64_t *mv, GError **error)
+{
+    return query_milli(bench, "MEAS:VOLT?", mv, error);
+}
+
 static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
 {
     g_autofree char *text = g_strdup_printf("MEAS:CELL? %u", cell + 1);
@@ -137,6 +142,7 @@ const struct bench_kind bench_scpi_kind = {
     .read_current = read_current,
     .set_temperature = set_temperature,
     .read_temperature = read_temperature,
+    .read_voltage = read_voltage,
     .read_cell = read_cell,
     .power = power,
     .rest = rest,

@@ -286,6 +286,12 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
     return read_milli(bench, "MEAS:TEMP?", mdeg);
 }
 
+static bool read_voltage(struct bench *bench, int64_t *mv, GError **error)
+{
+    (void)error;
+    return read_milli(bench, "MEAS:VOLT?", mv);
+}
+
 static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
 {
     g_autofree char *command = g_strdup_printf("MEAS:CELL? %u", cell + 1);
@@ -311,6 +317,7 @@ static const struct bench_kind sim_bench_kind = {.name = "simulated",
                                                  .read_current = read_current,
                                                  .set_temperature = set_temperature,
                                                  .read_temperature = read_temperature,
+                                                 .read_voltage = read_voltage,
                                                  .read_cell = read_cell,
                                                  .power = power,
                                                  .rest = rest};

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 extern const struct step_kind step_calibrate_zero, step_calibrate_gain, step_calibrate_temperature,
-    step_calibrate_cells;
+    step_calibrate_cells, step_calibrate_voltage;
 
 #define SAMPLES_MAX      64
 #define SAMPLE_PERIOD_MS 50
@@ -57,6 +57,14 @@ static bool cell_of(const struct board_telemetry *telemetry, const struct sampli
     *value = s->sensor < telemetry->cells ? telemetry->cell_mv[s->sensor] : 0;
     return s->sensor < telemetry->cells ||
            error_set(error, ERROR_LIMIT, "%s: the board reports %u cells only", s->name, telemetry->cells);
+}
+
+static bool voltage_of(const struct board_telemetry *telemetry, const struct sampling *s, int64_t *value,
+                       GError **error)
+{
+    (void)s, (void)error;
+    *value = telemetry->pack_mv;
+    return true;
 }
 
 /* The mean of the board's own reading; LIMIT when it wanders more than the spread allows. */
@@ -270,6 +278,21 @@ static bool cells(struct step_context *context, GError **error)
     return true;
 }
 
+static bool voltage(struct step_context *context, GError **error)
+{
+    const struct recipe_calibrate_voltage *p = context->step->parameters;
+    struct sampling s = {voltage_of, 0, p->samples, p->spread, QUANTITY_VOLTAGE, "pack voltage"};
+    int64_t truth, reading;
+    return step_need_bench(context, error) && bench_set_current(context->bench, 0, error) &&
+           bench_read_voltage(context->bench, &truth, error) && sample(context, &s, &reading, error) &&
+           measure_error(context, "pack voltage error as found", QUANTITY_VOLTAGE, reading - truth,
+                         p->correction_max, error) &&
+           calibrate(context, "calibrate-voltage", CALIBRATE_VOLTAGE, 0, truth, error) &&
+           bench_read_voltage(context->bench, &truth, error) && sample(context, &s, &reading, error) &&
+           measure_error(context, "pack voltage error after calibration", QUANTITY_VOLTAGE, reading - truth,
+                         p->tolerance, error);
+}
+
 const struct step_kind step_calibrate_zero = {
     .verb = "calibrate_zero",
     .title = "Calibrate the current zero",
@@ -300,4 +323,12 @@ const struct step_kind step_calibrate_cells = {
     .repeatable = true,
     .timeout_s = 300,
     .run = cells,
+};
+
+const struct step_kind step_calibrate_voltage = {
+    .verb = "calibrate_voltage",
+    .title = "Calibrate the pack voltage",
+    .repeatable = true,
+    .timeout_s = 120,
+    .run = voltage,
 };

@@ -122,6 +122,9 @@ same "capacities" "$(words 3 4952 3)" "33000 33000 16500"
 same "cell overvoltage" "$(words 3 4877 1)" "3650"
 same "discharge overcurrent" "$(words 3 4893 1)" "65326"
 same "sleep after" "$(words 3 4955 1)" "24"
+sum=$(words 3 4352 16 | tr ' ' '\n' | awk '{sum += $1} END {print sum}')
+pack=$(words 3 4096 1)
+[ $((pack * 10 - sum)) -le 40 ] && [ $((sum - pack * 10)) -le 40 ] || die "the pack reads $pack, its cells make $sum mV"
 same "buzzer, display" "$(words 0 5184 2)" "0 1"
 same "inverter" "$(words 3 6144 2)" "0 500"
 same "events" "$(words 0 4680 40)" "$(printf '0 %.0s' $(seq 40) | sed 's/ $//')"
