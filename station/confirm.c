@@ -3,11 +3,13 @@
 #include "proto/board.h"
 #include "station/base/error.h"
 #include "station/base/words.h"
+#include "station/bench.h"
 
 #include <string.h>
 
 #define TRIES    3
 #define ALIVE_US 10000000 /* a board that was taken out for its label starts again */
+#define WAKE_US  60000000 /* one that was sent to sleep is woken, by the bench or by hand */
 
 /* The unit that is meant: its run, and its profile's hash. */
 static bool find_unit(struct store *store, const char *slot, const char *scan, int64_t *run, char profile[65],
@@ -49,6 +51,43 @@ static bool read_board(struct board *board, char unique_id[BOARD_UNIQUE_ID_TEXT]
            board_read_item(board, item, sn, error);
 }
 
+/* The slot's bench, when it works by itself; NULL is fine. */
+static struct bench *open_bench(const struct config *config, const struct config_slot *slot,
+                                const struct unit_request *request)
+{
+    g_autoptr(GError) ignored = NULL;
+    if (request->world)
+        return request->world->open_bench(request->world->context, &ignored);
+    const struct config_bench *bench = slot->benches->len ? g_ptr_array_index(slot->benches, 0) : NULL;
+    if (!bench || bench->kind != 0)
+        return NULL;
+    g_autofree char *link = config_link(config, bench->link);
+    const struct bench_options options = {.kind = "scpi",
+                                          .link = link,
+                                          .identity = bench->identity,
+                                          .due_us = bench->due,
+                                          .tick = request->tick};
+    return bench_open(&options, &ignored);
+}
+
+/* A board that sleeps was sent to sleep before its label came: *woken says that it must sleep again. */
+static bool wake_board(const struct config *config, const struct config_slot *slot,
+                       const struct unit_request *request, struct board *board, bool *woken, GError **error)
+{
+    const struct profile *profile = board->profile;
+    struct board_identity identity;
+    g_autoptr(GError) silence = NULL;
+    if (!profile->wake || board_identify(board, &identity, &silence) || error_kind(silence) != ERROR_SILENT)
+        return true;
+    struct bench *bench = profile->wake_current ? open_bench(config, slot, request) : NULL;
+    *woken = (!bench || bench_set_current(bench, profile->wake_current, error)) &&
+             board_wait_alive(board, tick_now(board->wire->tick) + WAKE_US, &identity, error);
+    bench_close(bench);
+    if (!*woken)
+        g_prefix_error(error, "the board sleeps (%s): ", profile->wake);
+    return *woken;
+}
+
 static bool ask_board(const struct config *config, const struct config_slot *slot,
                       const struct unit_request *request, const struct profile *profile,
                       char unique_id[BOARD_UNIQUE_ID_TEXT], struct item_value *sn, GError **error)
@@ -60,7 +99,12 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
         world ? world->connect(world->context, &options, error) : wire_open(link, &options, error);
     struct board *board =
         wire ? board_open(profile, wire, (unsigned)slot->address, slot->allow_reference, error) : NULL;
-    bool ok = board && read_board(board, unique_id, sn, error);
+    bool woken = false;
+    bool ok = board && wake_board(config, slot, request, board, &woken, error) &&
+              read_board(board, unique_id, sn, error);
+    g_autoptr(GError) ignored = NULL;
+    if (woken)
+        (void)!board_control(board, CONTROL_SLEEP, 0, &ignored);
     board_close(board);
     wire_close(wire);
     return ok;
