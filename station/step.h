@@ -78,6 +78,8 @@ bool step_bind_unique_id(struct step_context *context, const uint8_t id[12],
 /* The slot's reference is there and its calibration date is good. */
 bool step_need_bench(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Reads and keeps the whole parameter image, once a run, before the first write. */
+/* The board reports the cells that the values of this run are for. */
+bool step_check_chemistry(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool step_need_image(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Writes the step's values with intents, reads each back, posts each; MISMATCH names the first that differs.
  */

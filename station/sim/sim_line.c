@@ -15,9 +15,45 @@ static bool gone(const struct sim_slot *slot)
     return store_disk_gone(slot->shift->disk);
 }
 
+#define FRAME 16 /* bytes of one on a CAN bus */
+
+/* On a bus the controllers find damage by its CRC, and repeat: what is spoiled is a frame that does not come,
+ * that comes twice, that changes places with its neighbour, or one of somebody else. */
+static bool spoil_frames(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
+{
+    const guint at = (guint)(chance >> 20) % (bytes->len / FRAME) * FRAME;
+    const uint8_t other[FRAME] = {0x81, 0x01, 0, 0, 2, 0, 0, 0, (uint8_t)chance};
+    uint8_t frame[FRAME];
+    memcpy(frame, bytes->data + at, FRAME);
+    if (sim_fault_is(slot, "rubbish")) {
+        g_byte_array_prepend(bytes, other, FRAME);
+    } else if (sim_fault_is(slot, "duplicate")) {
+        g_byte_array_append(bytes, frame, FRAME);
+    } else if (sim_fault_is(slot, "truncate")) {
+        g_byte_array_set_size(bytes, at);
+    } else {
+        g_byte_array_remove_range(bytes, at, FRAME);
+        if (sim_fault_is(slot, "reorder"))
+            g_byte_array_append(bytes, frame, FRAME);
+    }
+    return true;
+}
+
+static bool is_frame_fault(const struct sim_slot *slot)
+{
+    static const char *const names[] = {"drop",  "duplicate", "corrupt-bit", "corrupt-byte",
+                                        "burst", "reorder",   "truncate",    "rubbish"};
+    bool found = false;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        found |= sim_fault_is(slot, names[i]);
+    return found;
+}
+
 /* Spoils one chunk in place; false = nothing of it goes through. */
 static bool spoil(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
 {
+    if (slot->shift->options->family->frames && bytes->len >= FRAME && is_frame_fault(slot))
+        return spoil_frames(slot, bytes, chance);
     uint8_t *p = bytes->data;
     guint n = bytes->len, at = (guint)(chance >> 20) % n;
     guint span = MIN(n - at, 2 + (guint)(chance >> 40) % 6);
@@ -83,7 +119,8 @@ static void cut_here(struct sim_slot *slot, GByteArray *bytes)
     if (!aim || aim->kind != SIM_AIM_BYTE || slot->attempt != 1 || slot->cable.cut ||
         slot->cable.bytes <= aim->at)
         return;
-    g_byte_array_set_size(bytes, (guint)(aim->at - before));
+    guint left = (guint)(aim->at - before);
+    g_byte_array_set_size(bytes, slot->shift->options->family->frames ? left - left % FRAME : left);
     slot->cable.cut = true;
     slot->shift->count->aimed++;
     sim_fault_hit(slot);
