@@ -187,19 +187,24 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
         check_pass(slot);
 }
 
-/* The label that sticks on the board that carries this number, and the number that label shows. */
-void sim_oracle_label(struct sim_slot *slot)
+struct sim_board *sim_oracle_carrier(const struct sim_slot *slot)
 {
-    const struct sim_board *boards[] = {slot->own, slot->intruder};
+    struct sim_board *boards[] = {slot->own, slot->intruder};
     const uint8_t *bytes;
     size_t n;
     for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
         if (boards[i] && vboard_truth_block(boards[i]->board, BLOCK_IDENTITY, &bytes, &n) &&
-            memcmp(bytes, slot->own->sn, strlen(slot->own->sn)) == 0 &&
-            strcmp(boards[i]->label, slot->own->sn) == 0)
-            return;
-    sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
-                  slot->own->sn);
+            memcmp(bytes, slot->own->sn, strlen(slot->own->sn)) == 0)
+            return boards[i];
+    return NULL;
+}
+
+void sim_oracle_label(struct sim_slot *slot)
+{
+    const struct sim_board *board = sim_oracle_carrier(slot);
+    if (!board || strcmp(board->label, slot->own->sn) != 0)
+        sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
+                      slot->own->sn);
 }
 
 static void broken(void *context, const char *id, const char *promise, bool ok, const char *finding)
