@@ -148,6 +148,8 @@ void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ..
 void sim_oracle_meet(struct sim_board *board); /* before it is put into a slot */
 void sim_oracle_attempt(struct sim_slot *slot, int code);
 void sim_oracle_store(struct sim_shift *shift, bool whole);
+/* The board that carries the number of the unit; NULL = none yet. */
+struct sim_board *sim_oracle_carrier(const struct sim_slot *slot);
 void sim_oracle_label(struct sim_slot *slot); /* of a unit whose label is confirmed */
 bool sim_oracle_learn(struct sim_slot *slot);
 

@@ -205,15 +205,21 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
         check_pass(slot);
 }
 
-/* The label that sticks on the board that carries this number, and the number that label shows. */
+struct sim_board *sim_oracle_carrier(const struct sim_slot *slot)
+{
+    struct sim_board *boards[] = {slot->own, slot->intruder};
+    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
+        if (carries(slot, boards[i], slot->own->sn))
+            return boards[i];
+    return NULL;
+}
+
 void sim_oracle_label(struct sim_slot *slot)
 {
-    const struct sim_board *boards[] = {slot->own, slot->intruder};
-    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
-        if (carries(slot, boards[i], slot->own->sn) && strcmp(boards[i]->label, slot->own->sn) == 0)
-            return;
-    sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
-                  slot->own->sn);
+    const struct sim_board *board = sim_oracle_carrier(slot);
+    if (!board || strcmp(board->label, slot->own->sn) != 0)
+        sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
+                      slot->own->sn);
 }
 
 static void broken(void *context, const char *id, const char *promise, bool ok, const char *finding)
