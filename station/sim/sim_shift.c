@@ -110,6 +110,10 @@ static void on_event(void *context, const struct event *event)
         slot->step = -1;
     } else if (event->type == EVENT_RUN_END) {
         int64_t *run = g_memdup2(&event->run, sizeof event->run);
+        int before = GPOINTER_TO_INT(g_hash_table_lookup(slot->shift->acked, run)) - 1;
+        if (before > VERDICT_NONE && before != (int)event->verdict)
+            sim_violation(slot->shift, slot->unit, "I8 a run was shown as %s, then as %s",
+                          event_verdict_name((enum event_verdict)before), event_verdict_name(event->verdict));
         g_hash_table_replace(slot->shift->acked, run, GINT_TO_POINTER(event->verdict + 1));
     }
 }
@@ -204,6 +208,7 @@ static bool attempt(struct sim_slot *slot)
     if (slot->attempt == 1)
         shift->count->longest_us = MAX(shift->count->longest_us, shift->now_us - began);
     shift->count->first_passes += slot->attempt == 1 && slot->shown_pass;
+    sim_stop_charging(slot);
     sim_oracle_attempt(slot, code);
     sim_fault_end(slot);
     slot->swapped |= slot->there != slot->own;
