@@ -27,6 +27,7 @@ struct sim_family {
     const char *const *lacks; /* defects that mean nothing to it */
     bool frames;              /* its line is a CAN bus */
     bool has_number;          /* a board brings its serial number, of its unit seed */
+    bool local_clock;         /* its clock shows local time */
 };
 
 /* One board of the shift, in or out of a slot. */

@@ -62,7 +62,8 @@ static const struct sim_family families[] = {
      .current_error_ma = 100,
      .lacks = rockets_lacks,
      .frames = true,
-     .has_number = true},
+     .has_number = true,
+     .local_clock = true},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)
