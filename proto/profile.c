@@ -8,7 +8,8 @@
 
 /* profile_procedures.c */
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema;
+    profile_clock_schema, profile_frame_schema;
+extern const struct bind_choice profile_auths[];
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
 
 #define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
@@ -59,6 +60,8 @@ static const struct bind_choice checks[] = {
     {"sum", CHECK_SUM, "the parts add up to left"},
     {"pack-upper", CHECK_PACK_UPPER, "left (pack) is at most cells × right (cell)"},
     {"pack-lower", CHECK_PACK_LOWER, "left (pack) is at least cells × right (cell)"},
+    {"shunt", CHECK_SHUNT,
+     "left (voltage across a shunt, rated `cells` at 75 mV) is more current than right"},
     {NULL}};
 static const struct bind_choice ways[] = {
     {"command", ENTRY_COMMAND, "a service command of the running application"},
@@ -84,6 +87,14 @@ static const struct bind_field block_fields[] = {
       .doc = "Command that reads it whole; without it the plain block read."),
     F(profile_block, read_number, BIND_ADDRESS, .preset = "0", .max = 0xffff,
       .doc = "Number that read_command takes, e.g. a module."),
+    F(profile_block, read_code, BIND_ADDRESS, .preset = "0", .max = 0xffff,
+      .doc = "Code of its own that reads it whole; 0 = none."),
+    F(profile_block, write_code, BIND_ADDRESS, .preset = "0", .max = 0xffff,
+      .doc = "Code of its own that writes it whole; 0 = none."),
+    F(profile_block, leads_address, BIND_FLAG, .preset = "false",
+      .doc = "With a code of its own: the board's address stands in front of the bytes."),
+    F(profile_block, size_min, BIND_INTEGER, .preset = "0", .max = 1024,
+      .doc = "With a code of its own: shortest answer, the rest counts as unset; 0 = size."),
     F(profile_block, in_image, BIND_FLAG, .preset = "false",
       .doc = "Part of the parameter image that is read and kept before the first write."),
     EVIDENCE(profile_block),
@@ -165,7 +176,9 @@ static const struct bind_field rule_fields[] = {
     F(profile_rule, left, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_rule, right, BIND_TEXT, .doc = "Item key."),
     F(profile_rule, parts, BIND_TEXTS, .max = 8, .doc = "Item keys that add up to left."),
-    F(profile_rule, cells, BIND_TEXT, .doc = "Key of the cell count, for the pack checks."),
+    F(profile_rule, cells, BIND_TEXT,
+      .doc =
+          "Key of the cell count, for the pack checks; of the shunt's rated current, for the shunt check."),
     F(profile_rule, tolerance, BIND_QUANTITY, .quantity = QUANTITY_PERCENT, .max = 100000,
       .doc = "How far the pack limit may lie on the safe side; absent = any distance."),
     F(profile_rule, waivable, BIND_FLAG, .preset = "false", .doc = "A recipe may waive it with a reason."),
@@ -235,6 +248,13 @@ static const struct bind_field profile_fields[] = {
      .doc = "Service line, e.g. 9600-8N1."},
     F(profile, address, BIND_INTEGER, .preset = "1", .max = 255,
       .doc = "Bus address when the station names none."),
+    F(profile, address_min, BIND_INTEGER, .preset = "0", .max = 255, .doc = "Lowest address there is."),
+    F(profile, address_max, BIND_INTEGER, .preset = "255", .max = 255, .doc = "Highest address there is."),
+    F(profile, auth, BIND_CHOICE, .preset = "board", .choices = profile_auths,
+      .doc = "Who looks at the password of a login."),
+    F(profile, interlock_current, BIND_QUANTITY, .quantity = QUANTITY_CURRENT, .max = 1000000,
+      .doc = "A FET is not switched off while this much flows through it the other way; absent = no such "
+             "rule."),
     US(profile, reply_max, "500 ms", "Longest wait for an answer."),
     US(profile, gap_min, "1 ms", "Pause between exchanges."),
     F(profile, retries, BIND_INTEGER, .preset = "2", .max = 5,
@@ -259,6 +279,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, procedures, BIND_LIST, .max = 32, .child = &profile_procedure_schema,
       .doc = "What the board does when its items are written, where the dialect has no request for it."),
     F(profile, clock, BIND_MAP, .child = &profile_clock_schema, .doc = "The item that is the clock."),
+    F(profile, frame, BIND_MAP, .child = &profile_frame_schema,
+      .doc = "What every frame carries, where the dialect leaves it open."),
     F(profile, firmware, BIND_MAP, .child = &firmware_schema, .doc = "Flash and bootloader."),
     {NULL}};
 const struct bind_schema profile_schema = {
@@ -404,8 +426,8 @@ static void check_rule(const struct check *c, const struct profile_rule *rule)
     if (rule->check == CHECK_SUM ? rule->parts->len == 0 : !rule->right)
         wrong(c, rule, "check", NULL,
               rule->check == CHECK_SUM ? "a sum needs `parts:`" : "this check needs `right:`");
-    if (pack && !rule->cells)
-        wrong(c, rule, "check", NULL, "a pack check needs `cells:`");
+    if ((pack || rule->check == CHECK_SHUNT) && !rule->cells)
+        wrong(c, rule, "check", NULL, "this check needs `cells:`");
 }
 
 static void check_commands(const struct check *c, const struct dialect_kind *dialect)
@@ -431,6 +453,8 @@ static void check_blocks(const struct check *c)
             wrong(c, block, "name", NULL, "block '%s' is named twice", block->name);
         if (block->read_command && !profile_command_find(c->profile, block->read_command))
             wrong(c, block, "read_command", NULL, "no command '%s'", block->read_command);
+        if (block->size_min > block->size)
+            wrong(c, block, "size_min", NULL, "size_min is above size");
         c->profile->has_reference |= block->evidence == EVIDENCE_REFERENCE;
     }
 }
@@ -456,6 +480,8 @@ static void check_all(const struct check *c)
     g_autoptr(GError) error = NULL;
     if (!dialect)
         wrong(c, p, "dialect", NULL, "there is no dialect '%s'", p->dialect);
+    if (p->address_min > p->address_max || p->address < p->address_min || p->address > p->address_max)
+        wrong(c, p, "address", NULL, "the address is outside address_min and address_max");
     if (p->charge_sign == 0)
         wrong(c, p, "charge_sign", NULL, "charge_sign is 1 or -1");
     if (!wire_line_parse(p->line_text, &p->line, &error))

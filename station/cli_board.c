@@ -299,6 +299,8 @@ static const struct {
     {"charge-fet-off", CONTROL_CHARGE_FET, 0},
     {"discharge-fet-on", CONTROL_DISCHARGE_FET, 1},
     {"discharge-fet-off", CONTROL_DISCHARGE_FET, 0},
+    {"charge-limiter-on", CONTROL_CHARGE_LIMITER, 1},
+    {"charge-limiter-off", CONTROL_CHARGE_LIMITER, 0},
     {"clear-pcb-barcode", CONTROL_CLEAR_PCB_BARCODE, 0},
     {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
 };

@@ -63,7 +63,7 @@ static bool operate(struct board *board, unsigned what, GError **error)
         return ok;
     }
     case 6:
-        return board_control(board, what / 10 % (CONTROL_CLEAR_PCB_BARCODE + 1), 0, error);
+        return board_control(board, what / 10 % (CONTROL_CHARGE_LIMITER + 1), 0, error);
     case 7:
         value.item = g_ptr_array_index(profile->items, what / 10 % profile->items->len);
         board->level = 3;
