@@ -91,7 +91,8 @@ struct board {
     const struct profile *profile; /* borrowed */
     struct wire *wire;             /* borrowed */
     unsigned address;
-    int level; /* login level in force; forgotten at restart */
+    int level;      /* login level in force; forgotten at restart */
+    bool alarm_log; /* the history meant is the alarms', of boards that keep two */
     uint64_t frames, frames_lost;
     uint8_t *scratch; /* of the dialect */
 };

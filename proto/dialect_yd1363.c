@@ -16,10 +16,10 @@ extern const struct dialect_kind dialect_yd1363;
 #define RECORD_BYTES   24
 #define FRAMES_MAX     64 /* frames looked at in one wait: echoes and late replies */
 
-static const char *const commands[] = {"telemetry",     "analog",      "states",     "version",
-                                       "manufacturing", "login",       "read_block", "write_block",
-                                       "clock_read",    "clock_write", "control",    "calibrate",
-                                       "antitheft",     "history",     "unique_id",  NULL};
+static const char *const commands[] = {
+    "telemetry",     "analog",     "states",      "version", "manufacturing", "login",     "read_block",
+    "write_block",   "clock_read", "clock_write", "control", "calibrate",     "antitheft", "history",
+    "alarm_history", "unique_id",  NULL};
 
 /* What may be sent again after a lost answer. */
 enum repeat {
@@ -469,8 +469,8 @@ static bool telemetry(struct board *board, struct board_telemetry *t, GError **e
 static bool history(struct board *board, uint8_t op, bool repeatable, struct yd1363_frame *reply,
                     GError **error)
 {
-    return transact(board, &(struct exchange){"history", repeatable ? REPEATABLE : NEVER, &op, 1, 0}, reply,
-                    error);
+    const char *log = board->alarm_log ? "alarm_history" : "history";
+    return transact(board, &(struct exchange){log, repeatable ? REPEATABLE : NEVER, &op, 1, 0}, reply, error);
 }
 
 static bool history_open(struct board *board, unsigned *count, GError **error)

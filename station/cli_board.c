@@ -252,6 +252,7 @@ static bool print_record(void *context, const struct board_record *record, GErro
 
 static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
 {
+    session->board->alarm_log = cli_has(input, "alarms");
     if (cli_has(input, "erase"))
         return board_history_erase(session->board, error);
     return board_history_read(session->board, print_record, (void *)input, error);
@@ -371,7 +372,10 @@ static int identify_verb(const struct cli_input *input)
 
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
 static const struct cli_option log_options[] = {
-    BOARD_OPTIONS, {"erase", 0, NULL, false, "erase the board's own log instead of reading it"}, {NULL}};
+    BOARD_OPTIONS,
+    {"erase", 0, NULL, false, "erase the board's own log instead of reading it"},
+    {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
+    {NULL}};
 static const struct cli_option clock_options[] = {
     BOARD_OPTIONS, {"set", 0, NULL, false, "set it to this machine's clock first"}, {NULL}};
 static const struct cli_option flash_options[] = {

@@ -43,7 +43,7 @@ static char *query(struct vboard *board, const char *line)
         return milli(vb_true_ma(board));
     if (strcmp(line, "MEAS:TEMP?") == 0)
         return milli(board->bench_mdeg);
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < board->family->cells; i++)
         sum += vb_cell_mv(board, i);
     if (strcmp(line, "MEAS:VOLT?") == 0)
         return milli(sum);

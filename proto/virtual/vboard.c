@@ -13,11 +13,11 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen;
+extern const struct vb_family vb_family_basen, vb_family_clever;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -46,6 +46,9 @@ static const struct vboard_defect defects[] = {
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
     {"same-sn", "already carries the serial number given as number: same-sn:17 is BSN00000017"},
+    {"board-password", "clever: the board itself checks the write password"},
+    {"as-documented", "clever: answers as the document prints it: VER 21H, a flag byte, five values"},
+    {"sensors", "clever: so many temperature sensors: sensors:33"},
     {"unplug-at", "unplugged after so many bytes received: unplug-at:400"},
     {NULL, NULL},
 };
