@@ -10,10 +10,10 @@
 #define ALIVE_POLL_MS 100
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
-extern const struct dialect_kind dialect_yd1363;
+extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp;
 
 /* The visible table. */
-static const struct dialect_kind *const dialects[] = {&dialect_yd1363};
+static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp};
 
 const struct dialect_kind *dialect_find(const char *name)
 {
@@ -57,6 +57,8 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
 
 void board_close(struct board *board)
 {
+    if (board)
+        g_free(board->scratch);
     g_free(board);
 }
 

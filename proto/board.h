@@ -94,7 +94,8 @@ struct board {
     int level;      /* login level in force; forgotten at restart */
     bool alarm_log; /* the history meant is the alarms', of boards that keep two */
     uint64_t frames, frames_lost;
-    uint8_t *scratch; /* of the dialect */
+    bool one_try;  /* the request under way may be the last one heard: it is not repeated */
+    void *scratch; /* of the dialect; g_free */
 };
 
 /* allow_reference: the station's written override for reference profiles on physical wires. */

@@ -119,7 +119,8 @@ static void take_lists(struct board_telemetry *t, const struct profile_reading *
             decode(snapshot, item, i, &value);
             t->cell_mv[i] = value.value;
         }
-    } else {
+    }
+    if (reading->reading == TELEMETRY_SENSORS) {
         t->sensors = MIN((unsigned)item->count, BOARD_SENSORS_MAX);
         for (unsigned i = 0; i < t->sensors; i++) {
             decode(snapshot, item, i, &value);
@@ -283,11 +284,12 @@ bool described_run(struct board *board, enum profile_procedure_name name, const 
         return unsupported(board, profile_procedure_word(name), error);
     for (guint i = 0; i < procedure->acts->len; i++) {
         g_autoptr(GError) failure = NULL;
-        if (act(board, g_ptr_array_index(procedure->acts, i), call, &failure))
+        bool farewell = i + 1 == procedure->acts->len && !procedure->answers_last;
+        board->one_try = farewell;
+        bool done = act(board, g_ptr_array_index(procedure->acts, i), call, &failure);
+        board->one_try = false;
+        if (done || (farewell && error_kind(failure) == ERROR_SILENT))
             continue;
-        bool last = i + 1 == procedure->acts->len;
-        if (last && !procedure->answers_last && error_kind(failure) == ERROR_SILENT)
-            return true;
         g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: ", profile_procedure_word(name));
         return false;
     }

@@ -8,9 +8,10 @@
 
 /* profile_procedures.c */
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_frame_schema;
+    profile_clock_schema, profile_frame_schema, profile_set_schema;
 extern const struct bind_choice profile_auths[];
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
+void profile_check_sets(struct profile *profile, struct bind_report *report);
 
 #define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
 
@@ -62,6 +63,10 @@ static const struct bind_choice checks[] = {
     {"pack-lower", CHECK_PACK_LOWER, "left (pack) is at least cells × right (cell)"},
     {"shunt", CHECK_SHUNT,
      "left (voltage across a shunt, rated `cells` at 75 mV) is more current than right"},
+    {"increasing", CHECK_INCREASING,
+     "each of the parts is greater than the one before it, the first than left"},
+    {"full-cell", CHECK_FULL_CELL, "left is a voltage at which a cell of the chemistry is full"},
+    {"empty-cell", CHECK_EMPTY_CELL, "left is a voltage at which a cell of the chemistry is empty"},
     {NULL}};
 static const struct bind_choice ways[] = {
     {"command", ENTRY_COMMAND, "a service command of the running application"},
@@ -175,12 +180,14 @@ static const struct bind_field rule_fields[] = {
     F(profile_rule, check, BIND_CHOICE, .required = true, .choices = checks, .doc = "What must hold."),
     F(profile_rule, left, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_rule, right, BIND_TEXT, .doc = "Item key."),
-    F(profile_rule, parts, BIND_TEXTS, .max = 8, .doc = "Item keys that add up to left."),
+    F(profile_rule, parts, BIND_TEXTS, .max = 16, .doc = "Item keys that add up to left, or follow it."),
     F(profile_rule, cells, BIND_TEXT,
       .doc =
           "Key of the cell count, for the pack checks; of the shunt's rated current, for the shunt check."),
     F(profile_rule, tolerance, BIND_QUANTITY, .quantity = QUANTITY_PERCENT, .max = 100000,
       .doc = "How far the pack limit may lie on the safe side; absent = any distance."),
+    F(profile_rule, zero_is_off, BIND_FLAG, .preset = "false",
+      .doc = "The rule does not count while one of its values is 0 on the wire."),
     F(profile_rule, waivable, BIND_FLAG, .preset = "false", .doc = "A recipe may waive it with a reason."),
     F(profile_rule, because, BIND_TEXT, .doc = "One sentence why."),
     {NULL}};
@@ -240,7 +247,7 @@ static const struct bind_field profile_fields[] = {
     F(profile, dialect, BIND_TEXT, .required = true, .doc = "Dialect it speaks."),
     F(profile, title, BIND_TEXT, .required = true, .doc = "What people see."),
     F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
-    F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry."),
+    F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry: LFP, NMC or LTO."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),
@@ -272,6 +279,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, items, BIND_LIST, .required = true, .min = 1, .max = 500, .child = &item_schema,
       .doc = "Values."),
     F(profile, rules, BIND_LIST, .max = 200, .child = &rule_schema, .doc = "Rules between values."),
+    F(profile, sets, BIND_LIST, .max = 16, .child = &profile_set_schema,
+      .doc = "Values that belong together; the parameters step of a recipe names them."),
     F(profile, identity, BIND_MAP, .child = &profile_identity_schema,
       .doc = "Items that say what the board is, where the dialect has no request for it."),
     F(profile, telemetry, BIND_LIST, .max = 64, .child = &profile_reading_schema,
@@ -423,9 +432,12 @@ static void check_rule(const struct check *c, const struct profile_rule *rule)
     check_key(c, rule, "cells", rule->cells);
     for (guint i = 0; i < rule->parts->len; i++)
         check_key(c, rule, "parts", g_ptr_array_index(rule->parts, i));
-    if (rule->check == CHECK_SUM ? rule->parts->len == 0 : !rule->right)
-        wrong(c, rule, "check", NULL,
-              rule->check == CHECK_SUM ? "a sum needs `parts:`" : "this check needs `right:`");
+    bool parts = rule->check == CHECK_SUM || rule->check == CHECK_INCREASING;
+    bool alone = rule->check == CHECK_FULL_CELL || rule->check == CHECK_EMPTY_CELL;
+    if (parts && rule->parts->len == 0)
+        wrong(c, rule, "check", NULL, "this check needs `parts:`");
+    if (!parts && !alone && !rule->right)
+        wrong(c, rule, "check", NULL, "this check needs `right:`");
     if ((pack || rule->check == CHECK_SHUNT) && !rule->cells)
         wrong(c, rule, "check", NULL, "this check needs `cells:`");
 }
@@ -502,6 +514,7 @@ static void check_all(const struct check *c)
     check_key(c, p, "serial_item", p->serial_item);
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
     check_firmware(c);
+    profile_check_sets(p, c->report);
     profile_check_procedures(p, c->report);
 }
 

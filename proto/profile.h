@@ -199,6 +199,9 @@ enum profile_check {
     CHECK_PACK_UPPER, /* pack <= cells × cell, and within tolerance of it */
     CHECK_PACK_LOWER, /* pack >= cells × cell, and within tolerance of it */
     CHECK_SHUNT, /* left, a voltage across a shunt of rated current `cells` at 75 mV, > right as current */
+    CHECK_INCREASING, /* left < first part < second part … */
+    CHECK_FULL_CELL,  /* left is a voltage at which a cell of the chemistry is full */
+    CHECK_EMPTY_CELL, /* … is empty */
 };
 struct profile_rule {
     struct bind_place place;
@@ -208,8 +211,18 @@ struct profile_rule {
     GPtrArray *parts;  /* char* */
     char *cells;       /* key of the cell count, for the pack checks */
     int64_t tolerance; /* thousandths of a percent; 0 = any distance on the safe side */
+    bool zero_is_off;  /* the rule does not count while one of its values is 0 */
     bool waivable;
     char *because; /* one sentence why */
+};
+
+/* Values that belong together, e.g. for one chemistry and cell count; recipes name them. */
+struct profile_set {
+    struct bind_place place;
+    char *name, *title;
+    char *chemistry; /* NULL = the profile's */
+    char *source;
+    GPtrArray *values; /* struct bind_pair* */
 };
 
 struct profile_entry { /* ways into the bootloader */
@@ -253,6 +266,7 @@ struct profile {
     char *serial_item; /* key of the serial number */
     int charge_sign;   /* +1: charge is positive on the wire */
     GPtrArray *blocks, *commands, *items, *rules;
+    GPtrArray *sets;                   /* struct profile_set* */
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
     struct profile_identity identity;
     struct profile_clock clock;
@@ -303,10 +317,16 @@ void profile_value_decode(const struct profile_item *item, const uint8_t *bytes,
 void profile_value_encode(const struct item_value *value, uint8_t *bytes);
 
 /* Checks the profile's rules over a set of values given by a look-up (NULL = not known: the rule is skipped).
- * Called for a set to be written (findings are errors of the plan) and for an image read (findings are
- * warnings). The finder is asked for each key; the sink gets one sentence per violated rule. Returns the
- * number violated. */
+ * chemistry: of the cells; NULL = the profile's. Called for a set to be written (findings are errors of the
+ * plan) and for an image read (findings are warnings). The finder is asked for each key; the sink gets one
+ * sentence per violated rule. Returns the number violated. */
 typedef const struct item_value *(*profile_lookup)(void *context, const char *key);
 typedef void (*profile_sink)(void *context, const struct profile_rule *rule, const char *sentence);
-unsigned profile_check_rules(const struct profile *profile, profile_lookup lookup, profile_sink sink,
-                             void *context);
+unsigned profile_check_rules(const struct profile *profile, const char *chemistry, profile_lookup lookup,
+                             profile_sink sink, void *context);
+
+const struct profile_set *profile_set_find(const struct profile *profile, const char *name);
+bool profile_chemistry_known(const char *name);
+/* NULL when this cell voltage is one at which such a cell is full (or empty), or the chemistry is not known.
+ */
+char *profile_chemistry_finding(const char *name, bool full, const struct item_value *cell);

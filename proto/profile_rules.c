@@ -11,6 +11,7 @@ struct terms {
     profile_lookup lookup;
     void *context;
     const struct profile_rule *rule;
+    const char *chemistry;
 };
 
 static const char *title_of(const struct item_value *value)
@@ -22,9 +23,10 @@ static const char *title_of(const struct item_value *value)
 static bool fetch(const struct terms *t, const char *key, struct item_value *value)
 {
     const struct item_value *found = t->lookup(t->context, key);
-    if (found)
-        *value = *found;
-    return found != NULL;
+    if (!found || (t->rule->zero_is_off && found->raw == 0))
+        return false;
+    *value = *found;
+    return true;
 }
 
 static char *compare(const struct terms *t, const char *relation)
@@ -59,6 +61,32 @@ static char *sum(const struct terms *t)
     g_autofree char *l = profile_value_format(&left);
     g_autofree char *s = quantity_format((enum quantity)left.item->quantity, total);
     return g_strdup_printf("%s (%s) is %s, its parts add up to %s", title_of(&left), left.item->key, l, s);
+}
+
+static char *increasing(const struct terms *t)
+{
+    struct item_value before, next;
+    if (!fetch(t, t->rule->left, &before))
+        return NULL;
+    for (guint i = 0; i < t->rule->parts->len; i++, before = next) {
+        if (!fetch(t, g_ptr_array_index(t->rule->parts, i), &next))
+            return NULL;
+        if (next.value > before.value)
+            continue;
+        g_autofree char *n = profile_value_format(&next);
+        g_autofree char *b = profile_value_format(&before);
+        return g_strdup_printf("%s (%s) is %s, which is not above %s (%s) %s", title_of(&next),
+                               next.item->key, n, title_of(&before), before.item->key, b);
+    }
+    return NULL;
+}
+
+static char *cell(const struct terms *t)
+{
+    struct item_value left;
+    return fetch(t, t->rule->left, &left)
+               ? profile_chemistry_finding(t->chemistry, t->rule->check == CHECK_FULL_CELL, &left)
+               : NULL;
 }
 
 static char *pack(const struct terms *t)
@@ -114,13 +142,13 @@ static char *shunt(const struct terms *t)
                            title_of(&right), right.item->key, r);
 }
 
-unsigned profile_check_rules(const struct profile *profile, profile_lookup lookup, profile_sink sink,
-                             void *context)
+unsigned profile_check_rules(const struct profile *profile, const char *chemistry, profile_lookup lookup,
+                             profile_sink sink, void *context)
 {
     unsigned violated = 0;
     for (guint i = 0; i < profile->rules->len; i++) {
         const struct profile_rule *rule = g_ptr_array_index(profile->rules, i);
-        const struct terms t = {lookup, context, rule};
+        const struct terms t = {lookup, context, rule, chemistry ? chemistry : profile->chemistry};
         g_autofree char *sentence = NULL;
         switch ((enum profile_check)rule->check) {
         case CHECK_GREATER:
@@ -141,6 +169,13 @@ unsigned profile_check_rules(const struct profile *profile, profile_lookup looku
             break;
         case CHECK_SHUNT:
             sentence = shunt(&t);
+            break;
+        case CHECK_INCREASING:
+            sentence = increasing(&t);
+            break;
+        case CHECK_FULL_CELL:
+        case CHECK_EMPTY_CELL:
+            sentence = cell(&t);
             break;
         }
         if (!sentence)

@@ -92,6 +92,7 @@ static void take(struct plan *plan, struct plan_files *files)
 {
     plan->recipe = g_steal_pointer(&files->recipe);
     plan->profile = g_steal_pointer(&files->profile);
+    plan->chemistry = plan_chemistry(plan->recipe, plan->profile);
     plan->package = g_steal_pointer(&files->package);
     plan->layout = g_steal_pointer(&files->layout);
     plan->files = g_steal_pointer(&files->kept);

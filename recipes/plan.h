@@ -20,6 +20,7 @@ struct plan {
     struct recipe *recipe;
     struct profile *profile;
     struct package *package; /* NULL without a flash step */
+    const char *chemistry;   /* of the cells; NULL = not told */
     struct layout *layout;   /* NULL without a label step */
     struct release *release; /* NULL in a trial */
     bool production;

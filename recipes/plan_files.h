@@ -36,6 +36,7 @@ bool plan_values_resolve(const struct recipe *recipe, const struct profile *prof
                          const struct package *package, const struct plan_words *words,
                          struct plan_step *steps, struct bind_report *report);
 /* The profile's rules over what is written, with presets standing in for what is not. */
+const char *plan_chemistry(const struct recipe *recipe, const struct profile *profile);
 void plan_rules_check(const struct recipe *recipe, const struct profile *profile,
                       const struct plan_step *steps, GPtrArray *warnings, struct bind_report *report);
 /* Package against profile: product, memory, loader. */

@@ -34,6 +34,15 @@ static const struct recipe_waiver *waiver_for(const struct rules *rules, const c
     return NULL;
 }
 
+static bool set_holds(const struct rules *rules, const struct recipe_items *items, const char *key)
+{
+    const struct profile_set *set = profile_set_find(rules->profile, items->set);
+    for (guint i = 0; set && i < set->values->len; i++)
+        if (strcmp(((const struct bind_pair *)g_ptr_array_index(set->values, i))->key, key) == 0)
+            return true;
+    return false;
+}
+
 /* Where in the recipe the rule's first written item stands; the steps' place when only presets are involved.
  */
 static struct bind_place place_of(const struct rules *rules, const struct profile_rule *rule)
@@ -52,6 +61,8 @@ static struct bind_place place_of(const struct rules *rules, const struct profil
                     if (strcmp(pair->key, keys[k]) == 0)
                         return pair->value_place;
                 }
+                if (set_holds(rules, items, keys[k]))
+                    return bind_place_of(rules->recipe, items, "set");
             }
         }
     return bind_place_of(rules->recipe, rules->recipe, "steps");
@@ -101,6 +112,31 @@ static void check_waivers(struct rules *rules)
     }
 }
 
+static const struct bind_variant_value *step_of(const struct recipe *recipe, const char *verb)
+{
+    for (guint i = 0; i < recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(recipe->steps, i);
+        if (strcmp(step->variant->tag, verb) == 0)
+            return step;
+    }
+    return NULL;
+}
+
+/* A board with anti-theft must not leave with it. */
+static void check_antitheft(const struct rules *rules)
+{
+    const struct bind_variant_value *identity = step_of(rules->recipe, "write_identity");
+    bool has = false;
+    for (guint i = 0; i < rules->profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(rules->profile->items, i);
+        has |= item->type == ITEM_FLAG && g_str_has_prefix(item->key, "antitheft.");
+    }
+    if (has && identity && !step_of(rules->recipe, "antitheft_off"))
+        bind_report_error(
+            rules->report, identity->place, "add `- do: antitheft_off`",
+            "a provisioned board must leave with anti-theft off, or it locks itself after 48 h of silence");
+}
+
 /* A changed cell count moves every pack limit: they must come in the same recipe. */
 static void check_cell_count(const struct rules *rules)
 {
@@ -131,6 +167,22 @@ static void add_presets(struct rules *rules)
     }
 }
 
+/* The cells are those of the set of values that the recipe names last. */
+const char *plan_chemistry(const struct recipe *recipe, const struct profile *profile)
+{
+    const char *chemistry = profile->chemistry;
+    for (guint i = 0; i < recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(recipe->steps, i);
+        if (strcmp(step->variant->tag, "parameters") != 0)
+            continue;
+        const struct profile_set *set =
+            profile_set_find(profile, ((const struct recipe_items *)step->value)->set);
+        if (set && set->chemistry)
+            chemistry = set->chemistry;
+    }
+    return chemistry;
+}
+
 void plan_rules_check(const struct recipe *recipe, const struct profile *profile,
                       const struct plan_step *steps, GPtrArray *warnings, struct bind_report *report)
 {
@@ -143,9 +195,10 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
         for (unsigned k = 0; k < steps[i].value_count; k++)
             g_hash_table_replace(rules.written, steps[i].values[k].item->key, &steps[i].values[k]);
     if (g_hash_table_size(rules.written) > 0)
-        profile_check_rules(profile, lookup, violated, &rules);
+        profile_check_rules(profile, plan_chemistry(recipe, profile), lookup, violated, &rules);
     check_waivers(&rules);
     check_cell_count(&rules);
+    check_antitheft(&rules);
     g_hash_table_unref(rules.written);
     g_hash_table_unref(rules.presets);
     g_hash_table_unref(rules.waived);

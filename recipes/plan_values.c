@@ -117,10 +117,25 @@ static void add_presets(struct resolve *r, const struct recipe_items *items)
     }
 }
 
+static void add_set(struct resolve *r, const struct recipe_items *items)
+{
+    const struct profile_set *set = profile_set_find(r->profile, items->set);
+    if (items->set && !set)
+        bind_report_error(r->report, bind_place_of(r->recipe, items, "set"), NULL,
+                          "profile '%s' has no set '%s'", r->profile->profile, items->set);
+    for (guint i = 0; set && i < set->values->len; i++) {
+        const struct bind_pair *pair = g_ptr_array_index(set->values, i);
+        const struct profile_item *item = profile_item_find(r->profile, pair->key);
+        if (!g_hash_table_contains(r->named, item->key) && may_write(r, item, items->common.place))
+            add(r, item, pair->value, items->common.place);
+    }
+}
+
 static void add_items(struct resolve *r, const struct recipe_items *items, struct bind_place place)
 {
     for (guint i = 0; i < items->values->len; i++)
         add_pair(r, g_ptr_array_index(items->values, i));
+    add_set(r, items);
     add_presets(r, items);
     if (r->values->len == 0 && bind_report_errors(r->report) == 0)
         bind_report_error(r->report, place, "add `values:`", "this step writes nothing");

@@ -203,10 +203,6 @@ static void check_flash_and_identity(const struct check *c)
     if (identity >= 0 && flash > identity)
         complain(c, identity, "move it behind the flash step",
                  "identity is written before the firmware is flashed and proved");
-    if (identity >= 0 && find_step(c->recipe, "antitheft_off", false) < 0)
-        complain(
-            c, identity, "add `- do: antitheft_off`",
-            "a provisioned board must leave with anti-theft off, or it locks itself after 48 h of silence");
 }
 
 static void check_label(const struct check *c)

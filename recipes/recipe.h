@@ -39,6 +39,7 @@ struct recipe_restart {
 struct recipe_items {
     struct recipe_common common;
     bool presets;      /* parameters: also write the profile's presets for every service item not named */
+    char *set;         /* parameters: also write this set of the profile, where no value is named */
     GPtrArray *values; /* struct bind_pair* */
 };
 struct recipe_capacity {

@@ -110,6 +110,11 @@ static const struct bind_field parameters_fields[] = {
      .offset = offsetof(struct recipe_items, presets),
      .preset = "false",
      .doc = "Also write the profile's printed default of every parameter not named here."},
+    {.key = "set",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_items, set),
+     .pattern = "[a-z0-9-]+",
+     .doc = "Also write this set of the profile's values, but for those named here."},
     VALUES,
     COMMON(recipe_items),
     {NULL}};

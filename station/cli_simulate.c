@@ -133,9 +133,10 @@ static int report(const struct sim_options *options, const struct sim_count *cou
     printf("broken promises: %" G_GUINT64_FORMAT "\n", count->violations);
     if (count->violations) {
         printf("first: unit %" G_GINT64_FORMAT ": %s\n", count->first_unit, count->first);
-        printf("again: packline simulate --units %u --slots %u --replay %" G_GUINT64_FORMAT
+        printf("again: packline simulate --family %s --units %u --slots %u --replay %" G_GUINT64_FORMAT
                ":%" G_GINT64_FORMAT "\n",
-               options->units, options->slots, options->seed, count->first_unit);
+               sim_family_name(options->family), options->units, options->slots, options->seed,
+               count->first_unit);
         if (shrink)
             print_shrunk(options, count->first_unit);
     }
@@ -151,9 +152,10 @@ static int report_sweep(const struct sim_options *options, const struct sim_swee
     printf("broken promises: %" G_GUINT64_FORMAT "\n", count->violations);
     if (count->violations) {
         printf("first: case %" G_GINT64_FORMAT ": %s\n", count->first_unit, count->first);
-        printf("again: packline simulate --seed %" G_GUINT64_FORMAT
+        printf("again: packline simulate --family %s --seed %" G_GUINT64_FORMAT
                " --sweep %s --units %u --case %" G_GINT64_FORMAT "\n",
-               options->seed, sim_sweep_name(sweep->sweep), sweep->units, count->first_unit);
+               sim_family_name(options->family), options->seed, sim_sweep_name(sweep->sweep), sweep->units,
+               count->first_unit);
     }
     if (count->poor)
         printf("fewer than %d %% passed at the first attempt under light noise\n", QUIET_PERCENT);
@@ -167,13 +169,14 @@ static int list_classes(void)
     return 0;
 }
 
-static bool make_station(const char *folder, GError **error)
+static bool make_station(const struct sim_options *options, GError **error)
 {
     g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *build = g_path_get_dirname(program ? program : "./packline");
     g_autofree char *image = g_build_filename(build, "reference", "reference.elf", NULL);
     const char *share = g_getenv("PACKLINE_SHARE");
-    return kit_make(share ? share : PACKLINE_SHARE, image, folder, error);
+    return kit_make(share ? share : PACKLINE_SHARE, image, sim_family_name(options->family), options->folder,
+                    error);
 }
 
 static bool parse_replay(const struct cli_input *input, struct sim_options *options)
@@ -211,7 +214,7 @@ static int run_simulation(const struct cli_input *input, const struct sim_option
                           const struct sim_sweep_options *sweep, struct sim_count *count)
 {
     GError *error = NULL;
-    if (!make_station(options->folder, &error))
+    if (!make_station(options, &error))
         return cli_fail(input, error);
     if (sweep->sweep != SIM_SWEEPS)
         return sim_sweep(options, sweep, count, stdout, &error) ? report_sweep(options, sweep, count)
@@ -245,10 +248,9 @@ static int simulate(const struct cli_input *input)
     if (!parse_sweep(input, &sweep))
         return cli_usage(
             input, "--sweep is crashes, unplug, noise or boards; --from, --every and --case are numbers");
-    const char *family = cli_get(input, "family");
-    if (family && strcmp(family, "all") != 0 && strcmp(family, "basen") != 0)
-        return cli_usage(input, "no family '%s'; there is basen", family);
-    if (!sim_profile(cli_has(input, "faults") ? cli_get(input, "faults") : "all", &options.mask, &error))
+    options.family = sim_family_find(cli_get(input, "family"), &error);
+    if (!options.family ||
+        !sim_profile(cli_has(input, "faults") ? cli_get(input, "faults") : "all", &options.mask, &error))
         return cli_fail(input, error);
     g_autofree char *folder = g_dir_make_tmp("packline-sim-XXXXXX", &error);
     options.folder = folder;
@@ -265,7 +267,7 @@ static const struct cli_option simulate_options[] = {
     {"slots", 0, "N", false, "slots of the simulated station, 1 to 16; default 4"},
     {"jobs", 'j', "N", false, "processes that share the boards; default 1; the trace is the same"},
     {"faults", 0, "PROFILE", false, "all (default), none, or classes with commas between"},
-    {"family", 0, "NAME", false, "boards of this family; default all"},
+    {"family", 0, "NAME", false, "boards of this family; default basen"},
     {"replay", 0, "SEED:UNIT", false, "show everything that happens to one unit, in its shift"},
     {"sweep", 0, "KIND", false,
      "each point of one board once: crashes (operations of the disk), unplug (bytes), noise (rates), boards "

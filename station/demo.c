@@ -28,6 +28,7 @@ struct demo {
     char *share;  /* recipes/, labels/ */
     char *build;  /* this program, packline-board, reference/ */
     char *folder; /* the demo station */
+    const char *family;
     char *sockets;
     bool fast, paced;
 };
@@ -90,7 +91,7 @@ static bool start_board(const struct demo *demo, unsigned number, GPid *pid, GEr
     g_autofree char *seed = g_strdup_printf("%u", number);
     const char *argv[40] = {program,
                             "--family",
-                            "basen",
+                            demo->family,
                             "--listen",
                             listen,
                             "--bench",
@@ -209,7 +210,7 @@ static bool prepare(struct demo *demo, GError **error)
         if (!cli_has(demo->input, "json"))
             fprintf(stderr, "Making a demo station in %s\n", demo->folder);
         g_autofree char *image = g_build_filename(demo->build, "reference", "reference.elf", NULL);
-        if (!kit_make(demo->share, image, demo->folder, error))
+        if (!kit_make(demo->share, image, demo->family, demo->folder, error))
             return false;
     }
     return write_station(demo, error);
@@ -238,8 +239,10 @@ static int demo_verb(const struct cli_input *input)
     const char *share = g_getenv("PACKLINE_SHARE");
     demo.build = g_path_get_dirname(program ? program : "./packline");
     demo.share = g_strdup(share ? share : PACKLINE_SHARE);
-    demo.folder =
-        cli_has(input, "folder") ? g_strdup(cli_get(input, "folder")) : g_build_filename("var", "demo", NULL);
+    demo.family = cli_has(input, "family") ? cli_get(input, "family") : "basen";
+    demo.folder = cli_has(input, "folder")   ? g_strdup(cli_get(input, "folder"))
+                  : cli_has(input, "family") ? g_strdup_printf("var/demo-%s", demo.family)
+                                             : g_build_filename("var", "demo", NULL);
     demo.fast = cli_has(input, "speed") && strcmp(cli_get(input, "speed"), "fast") == 0;
     demo.paced = !demo.fast || cli_has(input, "pace");
     int code = 0;
@@ -258,7 +261,8 @@ static int demo_verb(const struct cli_input *input)
 
 static const struct cli_option demo_options[] = {
     {"once", 0, NULL, false, "exactly one unit, nothing is asked"},
-    {"folder", 0, "FOLDER", false, "where the demo station lives; default var/demo"},
+    {"family", 0, "NAME", false, "a board of this family; default basen"},
+    {"folder", 0, "FOLDER", false, "where the demo station lives; default var/demo, or var/demo-NAME"},
     {"speed", 0, "SPEED", false,
      "real (default) or fast: the board's own waiting times divided by 100, no line pacing"},
     {"pace", 0, NULL, false, "keep the line's bit times with --speed fast too"},

@@ -8,14 +8,24 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <string.h>
 
 #define KIT_VERSION "1.0.4"
-#define KIT_PACKAGE "packages/b200lt55-" KIT_VERSION
-#define KIT_RECIPE  "recipes/basen-100ah-16s.yaml"
 #define KIT_ADDRESS 0x08000000u
+
+/* The visible table: the recipe shipped for a family, and what its package is for. */
+static const struct kit_family {
+    const char *name, *recipe, *profile, *package, *product, *hardware;
+} families[] = {
+    {"basen", "recipes/basen-100ah-16s.yaml", "recipes/boards/basen-lt55.yaml",
+     "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
+    {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
+     "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
+};
 
 struct kit {
     const char *share, *image, *folder;
+    const struct kit_family *family;
 };
 
 static char *in(const struct kit *kit, const char *name)
@@ -57,8 +67,8 @@ static bool copy(const struct kit *kit, const char *from, const char *to, GError
 
 static bool copy_files(const struct kit *kit, GError **error)
 {
-    return copy(kit, KIT_RECIPE, KIT_RECIPE, error) &&
-           copy(kit, "recipes/boards/basen-lt55.yaml", "recipes/boards/basen-lt55.yaml", error) &&
+    return copy(kit, kit->family->recipe, kit->family->recipe, error) &&
+           copy(kit, kit->family->profile, kit->family->profile, error) &&
            copy(kit, "labels/board-60x40.yaml", "labels/board-60x40.yaml", error);
 }
 
@@ -82,9 +92,9 @@ static bool make_keys(const struct kit *kit, GError **error)
 
 static bool make_package(const struct kit *kit, GError **error)
 {
-    static const char *const hardware[] = {"HY-PT003", NULL};
+    const char *const hardware[] = {kit->family->hardware, NULL};
     static const uint32_t mcu[] = {0x0413}, bootloader[] = {0x31};
-    const struct package_recipe recipe = {.product = "B200LT55",
+    const struct package_recipe recipe = {.product = kit->family->product,
                                           .version = KIT_VERSION,
                                           .hardware = hardware,
                                           .mcu_ids = mcu,
@@ -96,7 +106,7 @@ static bool make_package(const struct kit *kit, GError **error)
                                           .not_after = 4102358400000000,  /* 2099-12-31 */
                                           .has_base = true,
                                           .base = KIT_ADDRESS};
-    g_autofree char *out = in(kit, KIT_PACKAGE);
+    g_autofree char *out = in(kit, kit->family->package);
     g_autofree char *key = in(kit, "keys/demo-firmware.key");
     return package_pack(kit->image, &recipe, out, error) && package_sign(out, key, error);
 }
@@ -104,7 +114,7 @@ static bool make_package(const struct kit *kit, GError **error)
 static bool make_release(const struct kit *kit, GError **error)
 {
     g_autofree char *trust_folder = in(kit, "trust");
-    g_autofree char *recipe = in(kit, KIT_RECIPE);
+    g_autofree char *recipe = in(kit, kit->family->recipe);
     g_autofree char *key = in(kit, "keys/demo-release.key");
     g_autofree char *out = in(kit, "recipes/release.yaml");
     struct trust *trust = trust_load(trust_folder, error);
@@ -120,9 +130,19 @@ static bool make_secrets(const struct kit *kit, GError **error)
            write_text(kit, "secrets/basen-antitheft", "654321\n", 0600, error);
 }
 
-bool kit_make(const char *share, const char *image, const char *folder, GError **error)
+static const struct kit_family *find_family(const char *name)
 {
-    const struct kit a_kit = {share, image, folder}, *kit = &a_kit;
+    for (gsize i = 0; i < G_N_ELEMENTS(families); i++)
+        if (strcmp(families[i].name, name) == 0)
+            return &families[i];
+    return NULL;
+}
+
+bool kit_make(const char *share, const char *image, const char *family, const char *folder, GError **error)
+{
+    const struct kit a_kit = {share, image, folder, find_family(family)}, *kit = &a_kit;
+    if (!kit->family)
+        return error_set(error, ERROR_USAGE, "no recipe is shipped for the family '%s'", family);
     static const char *const folders[] = {"recipes/boards", "labels",   "keys",    "trust",
                                           "secrets",        "packages", "printed", "units"};
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)

@@ -4,9 +4,9 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* share holds recipes/ and labels/; the image is packed and signed with keys made here. The file "made"
- * stands when all is there. */
-bool kit_make(const char *share, const char *image, const char *folder,
+/* family: of its boards, with a recipe that is shipped. share holds recipes/ and labels/; the image is packed
+ * and signed with keys made here. The file "made" stands when all is there. */
+bool kit_make(const char *share, const char *image, const char *family, const char *folder,
               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool kit_write(const char *folder, const char *name, const char *text, int mode,
                GError **error) G_GNUC_WARN_UNUSED_RESULT;

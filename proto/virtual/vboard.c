@@ -13,11 +13,11 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_clever;
+extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_monv4;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever, &vb_family_monv4};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever", "monv4"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -421,6 +421,17 @@ bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_
             return true;
         }
     return false;
+}
+
+bool vboard_truth_nth_block(const struct vboard *board, unsigned i, unsigned *block, const uint8_t **bytes,
+                            size_t *n)
+{
+    if (i >= VB_BLOCKS || board->nvm.blocks[i].size == 0)
+        return false;
+    *block = board->nvm.blocks[i].number;
+    *bytes = board->nvm.blocks[i].bytes;
+    *n = board->nvm.blocks[i].size;
+    return true;
 }
 
 bool vboard_truth_running(const struct vboard *board)

@@ -50,6 +50,9 @@ void vboard_truth_unique_id(const struct vboard *board, uint8_t id[12]);
 const uint8_t *vboard_truth_flash(const struct vboard *board, uint32_t *address, size_t *size);
 /* Raw non-volatile block bytes as the board holds them; false for an unknown block. */
 bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_t **bytes, size_t *n);
+/* Block by block; false when there are no more. */
+bool vboard_truth_nth_block(const struct vboard *board, unsigned i, unsigned *block, const uint8_t **bytes,
+                            size_t *n);
 bool vboard_truth_running(const struct vboard *board); /* the application runs (image intact) */
 /* Residual error of the board's current reading at a true current, mA. */
 int64_t vboard_truth_current_error_ma(const struct vboard *board, int64_t true_ma);

@@ -11,6 +11,19 @@
 
 #define SIM_UID_TEXT 25
 
+/* Bytes of a block that differ from board to board; ends with n 0. */
+struct sim_skip {
+    unsigned block, from, n;
+};
+
+struct sim_family {
+    const char *name;
+    unsigned serial_block; /* the serial number stands at its start */
+    const struct sim_skip *own;
+    int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
+    const char *const *lacks; /* defects that mean nothing to it */
+};
+
 /* One board of the shift, in or out of a slot. */
 struct sim_board {
     struct vboard *board;

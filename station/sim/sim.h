@@ -50,7 +50,16 @@ struct sim_aim {
     uint32_t ppm;               /* of noise */
 };
 
+/* A family of boards that can be simulated. */
+struct sim_family;
+/* NULL name = the usual one; NULL with an error for a name there is not. */
+const struct sim_family *sim_family_find(const char *name, GError **error);
+const char *sim_family_name(const struct sim_family *family);
+/* Boards of this family cannot have the defect. */
+bool sim_family_lacks(const struct sim_family *family, const char *defect);
+
 struct sim_options {
+    const struct sim_family *family;
     uint64_t seed;
     unsigned units, slots;
     unsigned jobs;             /* processes that share the shifts; 0 = one */

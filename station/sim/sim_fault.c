@@ -151,7 +151,9 @@ const char *sim_defect_choose(const struct sim_slot *slot, uint64_t chance)
     for (to = from; classes[to].where == SIM_BOARD; to++)
         continue;
     int index = choose_class(slot, from, to, chance);
-    return index < 0 ? NULL : classes[index].defect;
+    return index < 0 || sim_family_lacks(slot->shift->options->family, classes[index].defect)
+               ? NULL
+               : classes[index].defect;
 }
 
 bool sim_fault_is(const struct sim_slot *slot, const char *name)

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-#define BLOCK_IDENTITY    0x10
-#define BLOCK_CALIBRATION 0x06
-#define SN_BYTES          30
-#define CURRENT_ERROR_MA  200
-
 void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ...)
 {
     va_list args;
@@ -25,18 +20,20 @@ void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ..
 }
 
 /* The configuration blocks as one string: everything that must be alike on every board of a recipe. */
-static GBytes *configuration(const struct sim_board *board)
+static GBytes *configuration(const struct sim_family *family, const struct sim_board *board)
 {
     GByteArray *all = g_byte_array_new();
-    for (unsigned number = 0; number < 256; number++) {
-        const uint8_t *bytes;
-        size_t n;
-        if (number == BLOCK_CALIBRATION || !vboard_truth_block(board->board, number, &bytes, &n))
-            continue;
-        size_t skip = number == BLOCK_IDENTITY ? SN_BYTES : 0;
-        const uint8_t head = (uint8_t)number;
-        g_byte_array_append(all, &head, 1);
-        g_byte_array_append(all, bytes + skip, (guint)(n - skip));
+    const uint8_t *bytes;
+    unsigned number;
+    size_t n;
+    for (unsigned i = 0; vboard_truth_nth_block(board->board, i, &number, &bytes, &n); i++) {
+        const uint8_t head[] = {(uint8_t)(number >> 8), (uint8_t)number};
+        guint at = all->len + sizeof head;
+        g_byte_array_append(all, head, sizeof head);
+        g_byte_array_append(all, bytes, (guint)n);
+        for (const struct sim_skip *own = family->own; own->n; own++)
+            if (own->block == number)
+                memset(all->data + at + own->from, 0, MIN(own->n, n - own->from));
     }
     return g_byte_array_free_to_bytes(all);
 }
@@ -59,7 +56,8 @@ bool sim_oracle_learn(struct sim_slot *slot)
     while (n > 0 && bytes[n - 1] == 0xff)
         n--;
     g_hash_table_insert(slot->shift->golden, g_strdup("flash"), g_bytes_new(bytes, n));
-    g_hash_table_insert(slot->shift->golden, g_strdup("configuration"), configuration(slot->own));
+    g_hash_table_insert(slot->shift->golden, g_strdup("configuration"),
+                        configuration(slot->shift->options->family, slot->own));
     return n > 0;
 }
 
@@ -79,7 +77,7 @@ static const char *word(json_t *row, const char *key)
 static void check_configuration(struct sim_slot *slot, const struct sim_board *board)
 {
     GBytes *wanted = g_hash_table_lookup(slot->shift->golden, "configuration");
-    g_autoptr(GBytes) found = configuration(board);
+    g_autoptr(GBytes) found = configuration(slot->shift->options->family, board);
     if (wanted && !g_bytes_equal(wanted, found))
         sim_violation(slot->shift, slot->unit, "I5 passed with another value in the board's memory");
 }
@@ -123,16 +121,18 @@ static void check_untouched(struct sim_slot *slot)
 
 static void check_board(struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
+    const struct sim_family *family = slot->shift->options->family;
     const uint8_t *bytes;
     size_t n;
     if (must_fail(board))
         sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", board->defect);
     check_flash(slot, board);
     check_configuration(slot, board);
-    if (!vboard_truth_block(board->board, BLOCK_IDENTITY, &bytes, &n) || memcmp(bytes, sn, strlen(sn)) != 0)
+    if (!vboard_truth_block(board->board, family->serial_block, &bytes, &n) ||
+        memcmp(bytes, sn, strlen(sn)) != 0)
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
     for (int64_t ma = 20000; ma <= 40000; ma += 20000)
-        if (ABS(vboard_truth_current_error_ma(board->board, ma)) > CURRENT_ERROR_MA)
+        if (ABS(vboard_truth_current_error_ma(board->board, ma)) > family->current_error_ma)
             sim_violation(slot->shift, slot->unit, "passed with a current error of %d mA at %d A",
                           (int)vboard_truth_current_error_ma(board->board, ma), (int)(ma / 1000));
 }

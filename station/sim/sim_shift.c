@@ -13,8 +13,10 @@
 static struct sim_board *board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect)
 {
     const char *const defects[] = {defect, NULL};
-    const struct vboard_options options = {
-        .family = "basen", .address = 1, .unit_seed = unit_seed, .defects = defect ? defects : NULL};
+    const struct vboard_options options = {.family = slot->shift->options->family->name,
+                                           .address = 1,
+                                           .unit_seed = unit_seed,
+                                           .defects = defect ? defects : NULL};
     struct sim_board *board = g_new0(struct sim_board, 1);
     uint8_t id[12];
     board->board = vboard_new(&options, slot->shift->now_us, NULL);

@@ -224,7 +224,8 @@ static bool note_image_findings(struct step_context *context, GError **error)
                                   .context = context,
                                   .error = error,
                                   .ok = true};
-    profile_check_rules(context->plan->profile, image_lookup, image_finding, &lookup);
+    profile_check_rules(context->plan->profile, context->plan->chemistry, image_lookup, image_finding,
+                        &lookup);
     if (!lookup.ok)
         return false;
     const char *key = context->plan->profile->parameter_version_item;

@@ -48,7 +48,7 @@ static void use_profile(struct profile *profile)
             g_assert_true(item->type == ITEM_TEXT || memcmp(bytes, again, item->width) == 0);
             g_assert_true(item->type != ITEM_BYTES || values[i].absent == (firsts[k] == rests[k]));
         }
-        profile_check_rules(profile, look_up, hear, &context);
+        profile_check_rules(profile, NULL, look_up, hear, &context);
     }
     profile_free(profile);
 }

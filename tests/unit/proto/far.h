@@ -35,8 +35,8 @@ static inline void far_signal(void *context, enum wire_signal signal, bool on, i
     vboard_lines(far->board, far->dtr, far->rts, now_us);
 }
 
-static inline void far_open_family(struct far *far, const char *family, unsigned address, const char *line,
-                                   bool bootloader, const char *const *defects)
+static inline void far_open_at(struct far *far, const char *family, unsigned address, const char *line,
+                               bool bootloader, const char *const *defects)
 {
     const struct vboard_options options = {
         .family = family, .bootloader = bootloader, .address = address, .unit_seed = 7, .defects = defects};
@@ -52,9 +52,15 @@ static inline void far_open_family(struct far *far, const char *family, unsigned
     far->wire = wire_loop_open(&side, &wire);
 }
 
+static inline void far_open_family(struct far *far, const char *family, const char *line, bool bootloader,
+                                   const char *const *defects)
+{
+    far_open_at(far, family, 1, line, bootloader, defects);
+}
+
 static inline void far_open(struct far *far, const char *line, bool bootloader, const char *const *defects)
 {
-    far_open_family(far, "basen", 1, line, bootloader, defects);
+    far_open_family(far, "basen", line, bootloader, defects);
 }
 
 static inline void far_close(struct far *far)

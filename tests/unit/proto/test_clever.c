@@ -43,7 +43,7 @@ static void open_with(struct fixture *f, struct profile *profile, const char *co
 {
     GError *error = NULL;
     f->profile = profile;
-    far_open_family(&f->far, "clever", 3, "9600-8N1", false, defects);
+    far_open_at(&f->far, "clever", 3, "9600-8N1", false, defects);
     wait_ms(f, 500);
     f->board = board_open(f->profile, f->far.wire, 3, false, &error);
     g_assert_no_error(error);
@@ -505,14 +505,14 @@ static void test_rules(void)
     struct lookup lookup = {&f, text};
     set_up(&f, NULL);
     login(&f);
-    profile_check_rules(f.profile, look, tell, &lookup);
+    profile_check_rules(f.profile, NULL, look, tell, &lookup);
     g_assert_cmpstr(text->str, ==, "");
     write_text(&f, "other.scp", "90 mV");
-    g_assert_cmpuint(profile_check_rules(f.profile, look, tell, &lookup), ==, 1);
+    g_assert_cmpuint(profile_check_rules(f.profile, NULL, look, tell, &lookup), ==, 1);
     g_assert_nonnull(strstr(text->str, "120 A"));
     write_text(&f, "other.scp", "150 mV");
     write_text(&f, "parameter.cell_count", "15");
-    g_assert_cmpuint(profile_check_rules(f.profile, look, tell, &lookup), >=, 4);
+    g_assert_cmpuint(profile_check_rules(f.profile, NULL, look, tell, &lookup), >=, 4);
     tear_down(&f);
 }
 

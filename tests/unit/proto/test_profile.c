@@ -180,7 +180,7 @@ static unsigned check_set(const struct profile *p, const char *const *pairs, cha
             g_error("%s %s: %s", pairs[0], pairs[1], error->message);
         g_hash_table_insert(set.values, (gpointer)pairs[0], g_memdup2(&value, sizeof value));
     }
-    unsigned n = profile_check_rules(p, rule_lookup, rule_sink, &set);
+    unsigned n = profile_check_rules(p, NULL, rule_lookup, rule_sink, &set);
     *sentences = g_string_free(set.sentences, FALSE);
     g_hash_table_unref(set.values);
     return n;

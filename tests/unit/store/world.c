@@ -76,10 +76,10 @@ static bool answered(struct world *world, bool ok, int rows, GError *error)
     g_autoptr(GError) taken = error;
     int64_t seq = world->store->seq;
     if (!ok) {
-        if (!g_error_matches(error, PACK_ERROR, ERROR_STORAGE))
-            world_find(world, FINDING_OTHER, "refused: %s", error ? error->message : "without a word");
+        if (!g_error_matches(taken, PACK_ERROR, ERROR_STORAGE))
+            world_find(world, FINDING_OTHER, "refused: %s", taken ? taken->message : "without a word");
         world->broke = true;
-        remember(world, error);
+        remember(world, taken);
         return false;
     }
     if (world->broke)

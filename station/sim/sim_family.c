@@ -1,0 +1,44 @@
+/* What the oracle knows of each family of boards. */
+#include "station/sim/parts.h"
+
+#include "station/base/error.h"
+
+#include <string.h>
+
+static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
+static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
+static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
+static const char *const nothing[] = {NULL};
+
+/* The visible table; the first is what is simulated when nobody names one. */
+static const struct sim_family families[] = {
+    {.name = "basen", .serial_block = 0x10, .own = basen_own, .current_error_ma = 200, .lacks = nothing},
+    /* The gain goes in steps of 1/82 */
+    {.name = "monv4",
+     .serial_block = 0x0700,
+     .own = monv4_own,
+     .current_error_ma = 400,
+     .lacks = monv4_lacks},
+};
+
+const struct sim_family *sim_family_find(const char *name, GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(families); i++) {
+        if (!name || strcmp(families[i].name, name) == 0)
+            return &families[i];
+        g_string_append_printf(names, "%s%s", i ? ", " : "", families[i].name);
+    }
+    error_set(error, ERROR_USAGE, "no family '%s'; there are %s", name, names->str);
+    return NULL;
+}
+
+const char *sim_family_name(const struct sim_family *family)
+{
+    return family->name;
+}
+
+bool sim_family_lacks(const struct sim_family *family, const char *defect)
+{
+    return defect && g_strv_contains(family->lacks, defect);
+}
