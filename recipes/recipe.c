@@ -214,6 +214,25 @@ static void check_label(const struct check *c)
         complain(c, label, "add `layout:`", "a label step needs a layout");
 }
 
+/* Defaults take back what was written; a board that hibernates hears nothing more. */
+static void check_whole_board(const struct check *c)
+{
+    int defaults = find_step(c->recipe, "defaults", true);
+    int asleep = find_step(c->recipe, "hibernate", false);
+    for (int i = 0; i < defaults; i++)
+        if (writes_items(step_at(c->recipe, (guint)i))) {
+            complain(c, defaults, "move it before the first step that writes",
+                     "the defaults would take back what was written before");
+            break;
+        }
+    for (guint i = (guint)asleep + 1; asleep >= 0 && i < c->recipe->steps->len; i++)
+        if (!is(step_at(c->recipe, i), "label")) {
+            complain(c, (int)i, "move `hibernate` behind it",
+                     "the board hibernates by then and answers nobody");
+            break;
+        }
+}
+
 /* Everything written must be read again after a restart: a value that vanishes at power-off is found only so.
  */
 static void check_second_reading(const struct check *c)
@@ -415,6 +434,7 @@ struct recipe *recipe_load(const char *path, GBytes *bytes, struct bind_report *
     check_flash_and_identity(&c);
     check_label(&c);
     check_second_reading(&c);
+    check_whole_board(&c);
     check_calibration(&c);
     resolve_steps(&c);
     if (bind_report_errors(report) == 0)

@@ -16,7 +16,8 @@ struct recipe_common {
 
 struct recipe_identify {
     struct recipe_common common;
-    char *product; /* NULL = the manifest's */
+    char *product;  /* NULL = the manifest's */
+    char *hardware; /* NULL = one of the manifest's, or any without one */
 };
 struct recipe_login {
     struct recipe_common common;
@@ -135,6 +136,13 @@ struct recipe_prompt {
     int64_t min, max;
 };
 enum recipe_question { QUESTION_CONFIRM, QUESTION_PASS_FAIL, QUESTION_NUMBER };
+/* The board as a whole: before the first value is written, and after the last deed. */
+struct recipe_defaults {
+    struct recipe_common common;
+};
+struct recipe_hibernate {
+    struct recipe_common common;
+};
 struct recipe_label {
     struct recipe_common common;
 };

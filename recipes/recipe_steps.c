@@ -36,6 +36,13 @@ static const struct bind_field identify_fields[] = {
      .min = 1,
      .max = 30,
      .doc = "Product the board must report; without it the one the firmware manifest names."},
+    {.key = "hardware",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_identify, hardware),
+     .min = 1,
+     .max = 30,
+     .doc =
+         "Hardware revision the board must report, for a recipe without firmware; a manifest lists its own."},
     COMMON(recipe_identify),
     {NULL}};
 SCHEMA(identify, "Reads which board this is and whether this run may touch it; must be the first step.");
@@ -337,6 +344,12 @@ static const struct bind_field label_fields[] = {COMMON(recipe_label), {NULL}};
 SCHEMA(label,
        "The label's place in the order; it is printed from the committed PASS row. Must be the last step.");
 
+static const struct bind_field defaults_fields[] = {COMMON(recipe_defaults), {NULL}};
+SCHEMA(defaults, "Restores the board's factory defaults and reads them; before anything is written.");
+
+static const struct bind_field hibernate_fields[] = {COMMON(recipe_hibernate), {NULL}};
+SCHEMA(hibernate, "Shuts the board down until it is charged or powered anew; only the label may follow.");
+
 const struct bind_variant recipe_steps[] = {
     {"identify", &identify_schema},
     {"login", &login_schema},
@@ -355,6 +368,8 @@ const struct bind_variant recipe_steps[] = {
     {"antitheft_off", &antitheft_off_schema},
     {"measure", &measure_schema},
     {"prompt", &prompt_schema},
+    {"defaults", &defaults_schema},
+    {"hibernate", &hibernate_schema},
     {"label", &label_schema},
     {NULL},
 };

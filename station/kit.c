@@ -13,7 +13,8 @@
 #define KIT_VERSION "1.0.4"
 #define KIT_ADDRESS 0x08000000u
 
-/* The visible table: the recipe shipped for a family, and what its package is for. */
+/* The visible table: the recipe shipped for a family, and what its package is for; NULL = nothing is flashed.
+ */
 static const struct kit_family {
     const char *name, *recipe, *profile, *package, *product, *hardware;
 } families[] = {
@@ -21,6 +22,7 @@ static const struct kit_family {
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
     {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
+    {"clever", "recipes/clever-100ah-16s.yaml", "recipes/boards/clever-176x33.yaml", NULL, NULL, NULL},
 };
 
 struct kit {
@@ -92,6 +94,8 @@ static bool make_keys(const struct kit *kit, GError **error)
 
 static bool make_package(const struct kit *kit, GError **error)
 {
+    if (!kit->family->package)
+        return true;
     const char *const hardware[] = {kit->family->hardware, NULL};
     static const uint32_t mcu[] = {0x0413}, bootloader[] = {0x31};
     const struct package_recipe recipe = {.product = kit->family->product,
@@ -126,7 +130,8 @@ static bool make_release(const struct kit *kit, GError **error)
 /* The passwords are those of the virtual board, as the manual prints them. */
 static bool make_secrets(const struct kit *kit, GError **error)
 {
-    return write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
+    return write_text(kit, "secrets/clever-write", "AF123456\n", 0600, error) &&
+           write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
            write_text(kit, "secrets/basen-antitheft", "654321\n", 0600, error);
 }
 

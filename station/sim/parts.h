@@ -18,7 +18,7 @@ struct sim_skip {
 
 struct sim_family {
     const char *name;
-    unsigned serial_block; /* the serial number stands at its start */
+    unsigned serial_block, serial_at; /* where the serial number stands */
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
     const char *const *lacks; /* defects that mean nothing to it */

@@ -8,6 +8,14 @@
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
 static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
+static const struct sim_skip clever_own[] = {{0x06, 0, 36},  {0x07, 0, 8},    {0x10, 0, 30},
+                                             {0x20, 38, 12}, {0xf1, 150, 30}, {0, 0, 0}};
+/* Its firmware does not come over this line, its password is the station's, and there is no anti-theft. */
+static const char *const clever_lacks[] = {
+    "no-crc",      "ack-no-write",    "cached-readback",        "stuck-bit",
+    "wrong-mcu",   "uid-after-reset", "swapped-while-flashing", "silent-after-flash",
+    "blank-flash", "half-flashed",    "wrong-password",         "antitheft-stuck",
+    NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -19,6 +27,13 @@ static const struct sim_family families[] = {
      .own = monv4_own,
      .current_error_ma = 400,
      .lacks = monv4_lacks},
+    /* The zero alone is calibrated: at 40 A three per cent are left. */
+    {.name = "clever",
+     .serial_block = 0xf1,
+     .serial_at = 150,
+     .own = clever_own,
+     .current_error_ma = 1300,
+     .lacks = clever_lacks},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)

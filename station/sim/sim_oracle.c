@@ -129,7 +129,7 @@ static void check_board(struct sim_slot *slot, const struct sim_board *board, co
     check_flash(slot, board);
     check_configuration(slot, board);
     if (!vboard_truth_block(board->board, family->serial_block, &bytes, &n) ||
-        memcmp(bytes, sn, strlen(sn)) != 0)
+        memcmp(bytes + family->serial_at, sn, strlen(sn)) != 0)
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
     for (int64_t ma = 20000; ma <= 40000; ma += 20000)
         if (ABS(vboard_truth_current_error_ma(board->board, ma)) > family->current_error_ma)

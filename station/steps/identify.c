@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define POWER_OFF_MS 500
+
 extern const struct step_kind step_identify;
 bool identify_bootloader(struct step_context *context, GError **error);
 bool identify_check_loader(struct step_context *context, const struct loader_identity *identity,
@@ -138,10 +140,25 @@ bool identify_bootloader(struct step_context *context, GError **error)
            post_identity(context, mcu_id, error);
 }
 
+/* A run that ended after its board hibernated left a board that only its supply wakes. */
+static bool wake(struct step_context *context, GError **silence)
+{
+    g_autoptr(GError) asleep = NULL;
+    if (board_identify(context->board, &context->identity, &asleep))
+        return true;
+    if (error_kind(asleep) != ERROR_SILENT || !plan_has(context->plan, "hibernate") || !context->bench) {
+        g_propagate_error(silence, g_steal_pointer(&asleep));
+        return false;
+    }
+    int64_t deadline = tick_now(context->slot->tick) + context->plan->profile->firmware.start_max;
+    return bench_power_cycle(context->bench, POWER_OFF_MS, silence) &&
+           board_wait_alive(context->board, deadline, &context->identity, silence);
+}
+
 static bool run(struct step_context *context, GError **error)
 {
     g_autoptr(GError) silence = NULL;
-    if (board_identify(context->board, &context->identity, &silence)) {
+    if (wake(context, &silence)) {
         if (!context->identity.has_unique_id)
             return error_set(error, ERROR_RULE,
                              "the board shows no unique id, so it cannot be told from others");
