@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define POWER_OFF_MS 500
+#define BROADCAST    255 /* highest address of a profile that names none */
 
 extern const struct step_kind step_identify;
 bool identify_bootloader(struct step_context *context, GError **error);
@@ -155,9 +156,21 @@ static bool wake(struct step_context *context, GError **silence)
            board_wait_alive(context->board, deadline, &context->identity, silence);
 }
 
+/* On a line of several packs the record says which one was spoken to, all along. */
+static bool note_address(struct step_context *context, GError **error)
+{
+    if (context->plan->profile->address_max == BROADCAST)
+        return true;
+    g_autofree char *text =
+        g_strdup_printf("locked to address %u for the whole run", context->board->address);
+    return step_note(context, text, error);
+}
+
 static bool run(struct step_context *context, GError **error)
 {
     g_autoptr(GError) silence = NULL;
+    if (!note_address(context, error))
+        return false;
     if (wake(context, &silence)) {
         if (!context->identity.has_unique_id)
             return error_set(error, ERROR_RULE,

@@ -35,6 +35,9 @@ expect 0 'product.company Battery Works'
 expect 0 'product.remarks \(not set\)'
 board --profile "$public" write product.remarks 1234567890123456789012345678901
 expect 3 'takes 30'
+board --profile "$public" telemetry
+expect 0 'cell 16  *3\.'
+expect 0 'active  *nothing'
 address=4
 board --profile "$public" read product.company
 expect 5
@@ -61,6 +64,20 @@ board --profile "$profile" log --alarms --erase
 expect 0
 board --profile "$profile" log --alarms
 [ ! -s "$work/out" ] || die "the alarm records are still there"
+
+board --profile "$profile" --password-file "$work/password" calibrate zero
+expect 0
+board --profile "$profile" --password-file "$work/password" calibrate temperature 5 "25 °C"
+expect 0
+board --profile "$profile" telemetry
+expect 0 'ambient  *25 °C'
+board --profile "$profile" read calibration.zero_done
+expect 0 'zero_done 1'
+board --profile "$profile" --password-file "$work/password" calibrate reset
+board --profile "$profile" read calibration.zero_done
+expect 0 'zero_done 0'
+board --profile "$profile" --password-file "$work/password" calibrate temperature 5
+expect 2 'SENSOR TEMPERATURE'
 
 say "against a current no FET is switched off; defaults come alone; hibernation is silence"
 printf '%s\n' "SOUR:CURR -10" "OUTP ON" | socat -t 1 - "UNIX-CONNECT:$work/bench.sock"
