@@ -10,10 +10,11 @@
 #define ALIVE_POLL_MS 100
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
-extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp;
+extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo;
 
 /* The visible table. */
-static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp};
+static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp,
+                                                      &dialect_canopen_sdo};
 
 const struct dialect_kind *dialect_find(const char *name)
 {
@@ -44,6 +45,15 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
                   "address %u: a board of profile '%s' has an address from %" G_GINT64_FORMAT
                   " to %" G_GINT64_FORMAT,
                   address, profile->profile, profile->address_min, profile->address_max);
+        return NULL;
+    }
+    if (dialect->can != wire_line_is_can(&wire->line)) {
+        error_set(error, ERROR_AUTHOR,
+                  dialect->can
+                      ? "%s: dialect '%s' needs a CAN bus: `line: 250000-can` in the profile, and can:, "
+                        "slcan: or can-socket: as link"
+                      : "%s: dialect '%s' is not spoken on a CAN bus",
+                  wire->url, dialect->name);
         return NULL;
     }
     struct board *board = g_new0(struct board, 1);
@@ -396,7 +406,8 @@ static bool read_records(struct board *board, unsigned count, board_record_sink 
     for (unsigned i = 0; i < HISTORY_MAX; i++) {
         struct board_record record = {0};
         bool end = false;
-        if (!board->dialect->history_next(board, &record, &end, error)) {
+        if (!(board->dialect->history_next ? board->dialect->history_next(board, &record, &end, error)
+                                           : described_log_next(board, &record, &end, error))) {
             g_prefix_error(error, "after %u of %u records: ", i, count);
             return false;
         }
@@ -412,13 +423,13 @@ static bool read_records(struct board *board, unsigned count, board_record_sink 
 bool board_history_read(struct board *board, board_record_sink sink, void *context, GError **error)
 {
     unsigned count;
-    if (!board->dialect->history_open)
-        return unsupported(board, "history", error);
-    if (!board->dialect->history_open(board, &count, error))
+    if (!(board->dialect->history_open ? board->dialect->history_open(board, &count, error)
+                                       : described_log_open(board, &count, error)))
         return false;
     bool ok = read_records(board, count, sink, context, error);
     g_autoptr(GError) ignored = NULL; /* the reading counts, not the closing */
-    (void)!board->dialect->history_close(board, &ignored);
+    if (board->dialect->history_close)
+        (void)!board->dialect->history_close(board, &ignored);
     return ok;
 }
 

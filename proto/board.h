@@ -46,6 +46,7 @@ struct board_telemetry {
     int64_t ambient_mdeg, mos_mdeg;
     int64_t pack_mv, current_ma, soc_ppc /* thousandths of a percent */, soh_ppc, full_mah, remaining_mah,
         cycles;
+    int64_t soc_more_ppc; /* how much above soc_ppc it may truly be: of a board that truncates */
     bool charge_fet, discharge_fet, antitheft_locked, charging, discharging;
     uint32_t protections, alarms; /* nonzero = something is active */
     char active[256];             /* names of what is active, comma separated */
@@ -64,6 +65,9 @@ struct board;
 struct dialect_kind {
     const char *name;            /* "yd1363" */
     const char *const *commands; /* names a profile may give codes to; NULL-terminated */
+    bool by_number;              /* moves whole values: each item needs its number */
+    bool can;                    /* is spoken on a CAN bus */
+    bool registers; /* a block's number counts registers of 16 bits, each with a number of its own */
     bool (*read_block)(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error);
     bool (*write_block)(struct board *board, const struct profile_block *block, unsigned offset,
@@ -94,6 +98,8 @@ struct board {
     int level;      /* login level in force; forgotten at restart */
     bool alarm_log; /* the history meant is the alarms', of boards that keep two */
     uint64_t frames, frames_lost;
+    unsigned log_at, log_count; /* of a log that is being read as the profile describes it */
+    uint32_t log_id;
     bool one_try;  /* the request under way may be the last one heard: it is not repeated */
     void *scratch; /* of the dialect; g_free */
 };
@@ -138,6 +144,13 @@ bool board_write_values(struct board *board, const struct item_value *values, un
 /* Reads the given items block-wise into values[i] (values[i].item is given). */
 bool board_read_values(struct board *board, struct item_value *values, unsigned n,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* One register by its number, whatever the profile says of it; never one that it forbids. The write reads
+ * back: MISMATCH. */
+bool board_register_read(struct board *board, unsigned number, uint16_t *value,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_register_write(struct board *board, unsigned number, uint16_t value,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The whole parameter image: the bytes of every block with in_image, in profile order. */
 struct board_image {

@@ -37,7 +37,9 @@ static bool read_unique_id(struct board *board, const char *key, struct board_id
         return true;
     if (!board_read_item(board, item, &value, error))
         return false;
-    for (unsigned i = 0; i < sizeof identity->unique_id; i++)
+    if (item->type == ITEM_TEXT)
+        memcpy(identity->unique_id, value.text, MIN(strlen(value.text), sizeof identity->unique_id));
+    for (unsigned i = 0; item->type == ITEM_BYTES && i < sizeof identity->unique_id; i++)
         identity->unique_id[i] = (uint8_t)(g_ascii_xdigit_value(value.text[2 * i]) << 4 |
                                            g_ascii_xdigit_value(value.text[2 * i + 1]));
     identity->has_unique_id = !value.absent;
@@ -89,12 +91,14 @@ static void name_bits(struct board_telemetry *t, const struct profile_reading *r
 {
     for (guint i = 0; i < reading->flags->len; i++) {
         const char *name = g_ptr_array_index(reading->flags, i);
-        if (!(bits >> i & 1) || strcmp(name, "-") == 0)
+        const bool normal = reading->normal >> i & 1;
+        if ((bits >> i & 1) == normal || strcmp(name, "-") == 0)
             continue;
         *mask |= 1u << i;
         if (t->active[0])
             g_strlcat(t->active, ", ", sizeof t->active);
         g_strlcat(t->active, name, sizeof t->active);
+        g_strlcat(t->active, normal ? " off" : "", sizeof t->active);
     }
 }
 
@@ -147,6 +151,7 @@ static void take(struct board *board, struct board_telemetry *t, const struct pr
         break;
     case TELEMETRY_SOC:
         t->soc_ppc = value->value;
+        t->soc_more_ppc = reading->truncated ? reading->in->step - 1 : 0;
         break;
     case TELEMETRY_SOH:
         t->soh_ppc = value->value;
@@ -300,43 +305,21 @@ bool described_run(struct board *board, enum profile_procedure_name name, const 
 bool described_clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     const struct profile_clock *clock = &board->profile->clock;
-    uint8_t b[8];
+    uint8_t bytes[8];
     if (!clock->in)
         return unsupported(board, "reading the clock", error);
-    if (!board->dialect->read_block(board, clock->in->in, (unsigned)clock->in->offset, b, clock->in->width,
-                                    error))
-        return false;
-    bool plain = clock->form == CLOCK_YMDHMS;
-    const uint8_t *p = plain ? b + 1 : b + 2;
-    int year = plain ? 2000 + b[0] : b[0] | b[1] << 8;
-    g_autoptr(GDateTime) utc = g_date_time_new_utc(year, p[0], p[1], p[2], p[3], p[4]);
-    if (!utc)
-        return error_set(error, ERROR_GARBLED, "the clock says %d-%u-%u %u:%u:%u, which is no time", year,
-                         p[0], p[1], p[2], p[3], p[4]);
-    *wall_us = g_date_time_to_unix(utc) * 1000000;
-    return true;
+    return board->dialect->read_block(board, clock->in->in, (unsigned)clock->in->offset, bytes,
+                                      clock->in->width, error) &&
+           described_time_decode(clock, bytes, tick_wall(board->wire->tick), wall_us, error);
 }
 
 bool described_clock_write(struct board *board, int64_t wall_us, GError **error)
 {
     const struct profile_clock *clock = &board->profile->clock;
-    uint8_t b[8] = {0};
-    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(wall_us / 1000000);
+    uint8_t bytes[8];
     if (!clock->in)
         return unsupported(board, "setting the clock", error);
-    if (!utc || g_date_time_get_year(utc) < 2000 || g_date_time_get_year(utc) > 2099)
-        return error_set(error, ERROR_RULE, "the station's clock shows no year from 2000 to 2099");
-    bool plain = clock->form == CLOCK_YMDHMS;
-    uint8_t *p = plain ? b + 1 : b + 2;
-    int year = g_date_time_get_year(utc);
-    b[0] = plain ? (uint8_t)(year - 2000) : (uint8_t)year;
-    if (!plain)
-        b[1] = (uint8_t)(year >> 8);
-    p[0] = (uint8_t)g_date_time_get_month(utc);
-    p[1] = (uint8_t)g_date_time_get_day_of_month(utc);
-    p[2] = (uint8_t)g_date_time_get_hour(utc);
-    p[3] = (uint8_t)g_date_time_get_minute(utc);
-    p[4] = (uint8_t)g_date_time_get_second(utc);
-    return board->dialect->write_block(board, clock->in->in, (unsigned)clock->in->offset, b, clock->in->width,
-                                       error);
+    return described_time_encode(clock, wall_us, bytes, error) &&
+           board->dialect->write_block(board, clock->in->in, (unsigned)clock->in->offset, bytes,
+                                       clock->in->width, error);
 }

@@ -16,3 +16,13 @@ bool described_run(struct board *board, enum profile_procedure_name name, const 
                    GError **error);
 bool described_clock_read(struct board *board, int64_t *wall_us, GError **error);
 bool described_clock_write(struct board *board, int64_t wall_us, GError **error);
+/* Newest first; *end behind the oldest. GARBLED when the log changed while it was read. */
+bool described_log_open(struct board *board, unsigned *count, GError **error);
+bool described_log_next(struct board *board, struct board_record *record, bool *end, GError **error);
+
+/* described_time.c: what a board's clock shows, as UTC, and back. now_us, UTC, says which offset local time
+ * has. */
+bool described_time_decode(const struct profile_clock *clock, const uint8_t *bytes, int64_t now_us,
+                           int64_t *wall_us, GError **error);
+bool described_time_encode(const struct profile_clock *clock, int64_t wall_us, uint8_t bytes[8],
+                           GError **error);

@@ -390,8 +390,14 @@ static bool write_block(struct board *board, const struct profile_block *block, 
     return ok;
 }
 
-const struct dialect_kind dialect_modbus = {
-    .name = "modbus", .commands = commands, .read_block = read_block, .write_block = write_block};
+const struct dialect_kind dialect_modbus = {.name = "modbus",
+                                            .commands = commands,
+                                            .registers = true,
+                                            .read_block = read_block,
+                                            .write_block = write_block};
 
-const struct dialect_kind dialect_modbus_tcp = {
-    .name = "modbus-tcp", .commands = commands, .read_block = read_block, .write_block = write_block};
+const struct dialect_kind dialect_modbus_tcp = {.name = "modbus-tcp",
+                                                .commands = commands,
+                                                .registers = true,
+                                                .read_block = read_block,
+                                                .write_block = write_block};

@@ -8,7 +8,7 @@
 
 /* profile_procedures.c */
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_frame_schema, profile_set_schema;
+    profile_clock_schema, profile_frame_schema, profile_log_schema, profile_set_schema;
 extern const struct bind_choice profile_auths[];
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
 void profile_check_sets(struct profile *profile, struct bind_report *report);
@@ -154,6 +154,10 @@ static const struct bind_field item_fields[] = {
      .offset = offsetof(struct profile_item, max_text),
      .doc = "Largest value."},
     F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
+    F(profile_item, absent, BIND_INTEGERS, .max = 4, .doc = "Raw values that mean that nothing is there."),
+    F(profile_item, number, BIND_INTEGER, .preset = "-1", .min = -1, .max = 0xffff,
+      .doc = "As dialects that move whole values address it inside its block, e.g. the sub-index of an "
+             "object; elements follow one by one."),
     F(profile_item, length, BIND_INTEGER, .min = 1, .max = PROFILE_LENGTH_MAX,
       .doc = "Bytes of a text or of bytes."),
     F(profile_item, count, BIND_INTEGER, .preset = "1", .min = 1, .max = 256,
@@ -248,6 +252,7 @@ static const struct bind_field profile_fields[] = {
     F(profile, title, BIND_TEXT, .required = true, .doc = "What people see."),
     F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
     F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry: LFP, NMC or LTO."),
+    F(profile, wake, BIND_TEXT, .doc = "What an operator does to wake a board that sleeps, in one sentence."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),
@@ -290,6 +295,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, clock, BIND_MAP, .child = &profile_clock_schema, .doc = "The item that is the clock."),
     F(profile, frame, BIND_MAP, .child = &profile_frame_schema,
       .doc = "What every frame carries, where the dialect leaves it open."),
+    F(profile, log, BIND_MAP, .child = &profile_log_schema,
+      .doc = "The board's own log, where the dialect has no request for it."),
     F(profile, firmware, BIND_MAP, .child = &firmware_schema, .doc = "Flash and bootloader."),
     {NULL}};
 const struct bind_schema profile_schema = {
@@ -404,6 +411,10 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item))
         resolve_numbers(c, item);
     check_preset(c, item);
+    const struct dialect_kind *dialect = dialect_find(c->profile->dialect);
+    if (dialect && dialect->by_number && item->number < 0)
+        wrong(c, item, "key", "add `number:`", "dialect '%s' needs to know the number of '%s'", dialect->name,
+              item->key);
 }
 
 static void check_overlap(const struct check *c, const struct profile_item *a, const struct profile_item *b)
@@ -498,6 +509,10 @@ static void check_all(const struct check *c)
         wrong(c, p, "charge_sign", NULL, "charge_sign is 1 or -1");
     if (!wire_line_parse(p->line_text, &p->line, &error))
         wrong(c, p, "line", NULL, "%s", error->message);
+    else if (dialect && dialect->can != wire_line_is_can(&p->line))
+        wrong(c, p, "line", dialect->can ? "such as 250000-can" : "such as 9600-8N1",
+              dialect->can ? "dialect '%s' needs a CAN bus" : "dialect '%s' is not spoken on a CAN bus",
+              dialect->name);
     check_blocks(c);
     if (dialect)
         check_commands(c, dialect);

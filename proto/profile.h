@@ -72,6 +72,8 @@ struct profile_item {
     char *preset_text; /* printed default; NULL = none printed */
     char *min_text, *max_text;
     GArray *valid;  /* int64_t: the only valid values (raw), empty = all in range */
+    GArray *absent; /* int64_t: raw values that mean "not there" */
+    int64_t number; /* as dialects that move whole values address it inside its block; -1 = none */
     int64_t length; /* of text and bytes */
     int64_t count; /* elements one behind the other, for readings such as cell voltages; 1 = a single value */
     int pad;       /* enum profile_pad */
@@ -94,6 +96,7 @@ struct profile_item {
 struct profile_identity {
     struct bind_place place;
     char *hardware, *product, *project, *firmware, *bootloader, *unique_id; /* item keys; NULL = not told */
+    /* unique_id: 12 bytes, or a number that no other board has as a text of at most 12 characters */
 };
 
 /* Which item is which reading. */
@@ -119,6 +122,8 @@ struct profile_reading {
     int reading; /* enum profile_reading_name */
     char *item;
     int64_t bit;      /* of a FET; -1 = the item is the flag */
+    int64_t normal;   /* bits of protections and alarms that are on when all is well: off is what counts */
+    bool truncated;   /* of a percentage: the board cuts off what is below its step */
     GPtrArray *flags; /* char*: names of the bits of protections and alarms, lowest first; "-" = none */
     const struct profile_item *in;
 };
@@ -172,9 +177,33 @@ struct profile_clock {
     struct bind_place place;
     char *item; /* bytes */
     int form;   /* enum profile_clock_form */
+    bool local; /* it shows the station's local time, not UTC */
     const struct profile_item *in;
 };
-enum profile_clock_form { CLOCK_YMDHMS, CLOCK_YMDHMS_LE };
+enum profile_clock_form { CLOCK_YMDHMS, CLOCK_YMDHMS_LE, CLOCK_CANOPEN };
+
+/* The board's own log as items: a record is chosen by its place and read. */
+enum profile_log_field {
+    LOG_COUNT,  /* how many records there are */
+    LOG_SELECT, /* written: place of the record to be read, 0 = the newest */
+    LOG_ID,
+    LOG_TIME, /* in the form of the clock */
+    LOG_EVENT,
+    LOG_ACTIVE, /* 1: the event occurred, 0: it is over */
+    LOG_PACK_VOLTAGE,
+    LOG_CURRENT,
+    LOG_SOC,
+    LOG_CELL_MAX,
+    LOG_CELL_MIN,
+    LOG_TEMPERATURE,
+    LOG_FIELDS
+};
+struct profile_log {
+    struct bind_place place;
+    char *items[LOG_FIELDS]; /* keys; NULL = the board does not keep it */
+    GPtrArray *events;       /* char*: names of the events from 0 */
+    const struct profile_item *in[LOG_FIELDS];
+};
 
 /* What every frame of a dialect carries, where the dialect leaves it open. */
 enum profile_info_flag { INFO_FLAG_ABSENT, INFO_FLAG_PRESENT, INFO_FLAG_EITHER };
@@ -252,6 +281,7 @@ struct profile {
     char *title;
     char *product;   /* what identify must find */
     char *chemistry; /* "LFP" */
+    char *wake;      /* how an operator wakes a board that sleeps; NULL = it never does */
     char *line_text; /* "9600-8N1" */
     int64_t address; /* bus address */
     int64_t address_min, address_max;
@@ -271,6 +301,7 @@ struct profile {
     struct profile_identity identity;
     struct profile_clock clock;
     struct profile_frame frame;
+    struct profile_log log;
     struct profile_firmware firmware;
 
     struct wire_line line;
@@ -303,7 +334,7 @@ struct item_value {
     int64_t raw;                           /* as on the wire */
     int64_t value;                         /* base units */
     char text[2 * PROFILE_LENGTH_MAX + 1]; /* of text and bytes items (bytes as hex) */
-    bool absent;                           /* a sentinel: unset text (all FF or blank), sensor code -40 °C */
+    bool absent; /* a sentinel: unset text (all FF or blank), sensor code -40 °C, a raw value of `absent:` */
 };
 
 /* From file or command-line text ("3.65 V", "true", "BASEN-1"): exact in raw steps, inside range and valid

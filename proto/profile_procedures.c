@@ -7,7 +7,7 @@
 #include <string.h>
 
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_frame_schema;
+    profile_clock_schema, profile_frame_schema, profile_log_schema;
 extern const struct bind_choice profile_auths[];
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
 
@@ -22,7 +22,8 @@ static const struct bind_field identity_fields[] = {
     F(profile_identity, project, BIND_TEXT, .doc = "Item that holds the project."),
     F(profile_identity, firmware, BIND_TEXT, .doc = "Item that holds the firmware version."),
     F(profile_identity, bootloader, BIND_TEXT, .doc = "Item that holds the bootloader version."),
-    F(profile_identity, unique_id, BIND_TEXT, .doc = "Item of 12 bytes that no other board has."),
+    F(profile_identity, unique_id, BIND_TEXT,
+      .doc = "Item that no other board has: 12 bytes, or a number as a text of at most 12 characters."),
     {NULL}};
 const struct bind_schema profile_identity_schema = {.name = "identity",
                                                     .doc = "Items that say what the board is.",
@@ -52,6 +53,11 @@ static const struct bind_field reading_fields[] = {
     F(profile_reading, item, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_reading, bit, BIND_INTEGER, .preset = "-1", .min = -1, .max = 31,
       .doc = "Bit of a FET in its item; -1: the item is the flag."),
+    F(profile_reading, normal, BIND_ADDRESS, .preset = "0", .max = 0xffffffff,
+      .doc = "Bits of protections or alarms that are on when all is well: these count when they are off."),
+    F(profile_reading, truncated, BIND_FLAG, .preset = "false",
+      .doc =
+          "Of soc: the board cuts off what is below one step, so the truth may be almost one step higher."),
     F(profile_reading, flags, BIND_TEXTS, .max = 32,
       .doc = "Names of the bits of protections or alarms, lowest first; - is a bit without a meaning."),
     {NULL}};
@@ -123,9 +129,14 @@ const struct bind_schema profile_procedure_schema = {.name = "procedure",
 static const struct bind_choice clock_forms[] = {
     {"ymdhms", CLOCK_YMDHMS, "six bytes: year since 2000, month, day, hour, minute, second"},
     {"ymdhms-le", CLOCK_YMDHMS_LE, "eight bytes: year low, high, month, day, hour, minute, second, 0"},
+    {"canopen", CLOCK_CANOPEN,
+     "six bytes, TIME_OF_DAY of CiA 301: milliseconds after midnight, then days since 1984, each low byte "
+     "first"},
     {NULL}};
 static const struct bind_field clock_fields[] = {
-    F(profile_clock, item, BIND_TEXT, .required = true, .doc = "Item of bytes that is the clock, in UTC."),
+    F(profile_clock, item, BIND_TEXT, .required = true, .doc = "Item of bytes that is the clock."),
+    F(profile_clock, local, BIND_FLAG, .preset = "false",
+      .doc = "It shows the station's local time; without it UTC."),
     F(profile_clock, form, BIND_CHOICE, .choices = clock_forms, .preset = "ymdhms",
       .doc = "What the bytes mean."),
     {NULL}};
@@ -164,6 +175,30 @@ const struct bind_schema profile_frame_schema = {.name = "frame",
                                                  .doc = "What every frame carries.",
                                                  .size = sizeof(struct profile_frame),
                                                  .fields = frame_fields};
+#define LOG(index, key_, sentence)                                                                           \
+    {                                                                                                        \
+        .key = key_, .type = BIND_TEXT, .offset = offsetof(struct profile_log, items[index]),                \
+        .doc = "Item: " sentence                                                                             \
+    }
+static const struct bind_field log_fields[] = {
+    LOG(LOG_COUNT, "count", "how many records there are."),
+    LOG(LOG_SELECT, "select", "takes the place of the record that is read next, 0 is the newest."),
+    LOG(LOG_ID, "id", "running number of the record."),
+    LOG(LOG_TIME, "time", "when, in the form of the clock."),
+    LOG(LOG_EVENT, "event", "number of the event."),
+    LOG(LOG_ACTIVE, "active", "1 the event occurred, 0 it is over."),
+    LOG(LOG_PACK_VOLTAGE, "pack_voltage", "pack voltage then."),
+    LOG(LOG_CURRENT, "current", "current then."),
+    LOG(LOG_SOC, "soc", "state of charge then."),
+    LOG(LOG_CELL_MAX, "cell_max", "highest cell voltage then."),
+    LOG(LOG_CELL_MIN, "cell_min", "lowest cell voltage then."),
+    LOG(LOG_TEMPERATURE, "temperature", "highest temperature then."),
+    F(profile_log, events, BIND_TEXTS, .max = 64, .doc = "Names of the events, from number 0."),
+    {NULL}};
+const struct bind_schema profile_log_schema = {.name = "log",
+                                               .doc = "Items through which the board's own log is read.",
+                                               .size = sizeof(struct profile_log),
+                                               .fields = log_fields};
 
 struct check {
     struct profile *profile;
@@ -196,9 +231,9 @@ static void check_identity(const struct check *c)
     find(c, i, "firmware", i->firmware);
     find(c, i, "bootloader", i->bootloader);
     const struct profile_item *id = find(c, i, "unique_id", i->unique_id);
-    if (id && (id->type != ITEM_BYTES || id->width != 12))
+    if (id && !(id->type == ITEM_BYTES && id->width == 12) && !(id->type == ITEM_TEXT && id->width <= 12))
         bind_report_error(c->report, bind_place_of(c->profile, i, "unique_id"), NULL,
-                          "a unique id is an item of 12 bytes");
+                          "a unique id is an item of 12 bytes, or a text of at most 12");
 }
 
 static void check_reading(const struct check *c, struct profile_reading *reading)
@@ -249,13 +284,35 @@ static void check_procedure(const struct check *c, struct profile_procedure *pro
 static void check_clock(const struct check *c)
 {
     struct profile_clock *clock = &c->profile->clock;
-    unsigned bytes = clock->form == CLOCK_YMDHMS ? 6 : 8;
+    unsigned bytes = clock->form == CLOCK_YMDHMS_LE ? 8 : 6;
     if (!clock->item)
         return;
     clock->in = find(c, clock, "item", clock->item);
     if (clock->in && (clock->in->type != ITEM_BYTES || clock->in->width != bytes))
         bind_report_error(c->report, bind_place_of(c->profile, clock, "item"), NULL,
                           "a clock of this form is an item of %u bytes", bytes);
+}
+
+static void check_log(const struct check *c)
+{
+    struct profile_log *log = &c->profile->log;
+    bool any = false;
+    for (unsigned i = 0; i < LOG_FIELDS; i++) {
+        const bool is_time = i == LOG_TIME;
+        log->in[i] = find(c, log, log_fields[i].key, log->items[i]);
+        any |= log->items[i] != NULL;
+        if (log->in[i] && is_text(log->in[i]) != is_time)
+            bind_report_error(c->report, bind_place_of(c->profile, log, log_fields[i].key), NULL,
+                              is_time ? "'%s' is not in the form of the clock" : "'%s' is no number",
+                              log->items[i]);
+    }
+    if (any && (!log->items[LOG_COUNT] || !log->items[LOG_SELECT] || !log->items[LOG_ID]))
+        bind_report_error(c->report, bind_place_of(c->profile, c->profile, "log"), NULL,
+                          "a log needs `count:`, `select:` and `id:`");
+    if (log->in[LOG_TIME] &&
+        (!c->profile->clock.in || log->in[LOG_TIME]->width != c->profile->clock.in->width))
+        bind_report_error(c->report, bind_place_of(c->profile, log, "time"), NULL,
+                          "the times of a log are in the form of the clock, which is not of this size");
 }
 
 void profile_check_procedures(struct profile *profile, struct bind_report *report)
@@ -267,6 +324,7 @@ void profile_check_procedures(struct profile *profile, struct bind_report *repor
     for (guint i = 0; i < profile->procedures->len; i++)
         check_procedure(&c, g_ptr_array_index(profile->procedures, i));
     check_clock(&c);
+    check_log(&c);
 }
 
 const struct profile_procedure *profile_procedure_find(const struct profile *profile,

@@ -183,6 +183,8 @@ void profile_value_decode(const struct profile_item *item, const uint8_t *bytes,
     value->value = value->raw * item->step + item->origin;
     value->absent = item->access == ACCESS_READ_ONLY && item->quantity == QUANTITY_TEMPERATURE &&
                     value->value == SENSOR_ABSENT_MDEG;
+    for (guint i = 0; item->absent && i < item->absent->len; i++)
+        value->absent |= g_array_index(item->absent, int64_t, i) == value->raw;
 }
 
 void profile_value_encode(const struct item_value *value, uint8_t *bytes)

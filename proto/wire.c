@@ -10,16 +10,18 @@
 
 #define PAUSE_SLICE_US TICK_MS(50) /* how late a cancel may be noticed in a pause */
 #define RATE_MAX       12000000
+#define CAN_RATE_MAX   1000000
 
 /* The visible table of schemes that wire_open knows. */
 static const struct {
     const char *scheme;
     struct wire *(*open)(const char *rest, const struct wire_options *options, GError **error);
     bool physical;
+    bool can;
 } schemes[] = {
-    {"serial:", wire_serial_open, true},
-    {"tcp:", wire_tcp_open, true},
-    {"unix:", wire_unix_open, false},
+    {"serial:", wire_serial_open, true, false}, {"tcp:", wire_tcp_open, true, false},
+    {"unix:", wire_unix_open, false, false},    {"can:", wire_can_open, true, true},
+    {"slcan:", wire_slcan_open, true, true},    {"can-socket:", wire_can_socket_open, false, true},
 };
 
 bool wire_line_parse(const char *text, struct wire_line *line, GError **error)
@@ -28,12 +30,16 @@ bool wire_line_parse(const char *text, struct wire_line *line, GError **error)
     char *end = NULL;
     const char *p = text ? text : "";
     guint64 baud = g_ascii_strtoull(p, &end, 10);
+    if (g_ascii_isdigit(*p) && strcmp(end, "-can") == 0 && baud >= 10000 && baud <= CAN_RATE_MAX) {
+        *line = (struct wire_line){.baud = (unsigned)baud};
+        return true;
+    }
     const char *parity = end && end[0] == '-' && end[1] ? strchr(parities, end[2] ? end[2] : '?') : NULL;
     if (!g_ascii_isdigit(*p) || baud == 0 || baud > RATE_MAX || !parity || !*parity ||
         (end[1] != '7' && end[1] != '8') || (end[3] != '1' && end[3] != '2') || end[4])
         return error_set(error, ERROR_AUTHOR,
                          "line '%s': expected rate, data bits, parity and stop bits such as 9600-8N1 or "
-                         "115200-8E1",
+                         "115200-8E1, or 250000-can",
                          text ? text : "");
     *line = (struct wire_line){(unsigned)baud, (unsigned)(end[1] - '0'),
                                (enum wire_parity)(parity - parities), (unsigned)(end[3] - '0')};
@@ -42,12 +48,19 @@ bool wire_line_parse(const char *text, struct wire_line *line, GError **error)
 
 char *wire_line_format(const struct wire_line *line)
 {
+    if (wire_line_is_can(line))
+        return g_strdup_printf("%u-can", line->baud);
     return g_strdup_printf("%u-%u%c%u", line->baud, line->data_bits, "NEO"[line->parity], line -> stop_bits);
 }
 
 unsigned wire_line_bits(const struct wire_line *line)
 {
     return 1 + line->data_bits + (line->parity != WIRE_PARITY_NONE) + line->stop_bits;
+}
+
+bool wire_line_is_can(const struct wire_line *line)
+{
+    return line->data_bits == 0;
 }
 
 static bool parse_fault(const char *text, struct wire_fault_plan *plan, GError **error)
@@ -109,10 +122,23 @@ static bool parse_decoration(const char *query, struct decoration *d, GError **e
 
 static struct wire *open_scheme(const char *url, const struct wire_options *options, GError **error)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(schemes); i++)
-        if (g_str_has_prefix(url, schemes[i].scheme))
+    const bool can = wire_line_is_can(&options->line);
+    for (gsize i = 0; i < G_N_ELEMENTS(schemes); i++) {
+        if (!g_str_has_prefix(url, schemes[i].scheme))
+            continue;
+        if (schemes[i].can == can)
             return schemes[i].open(url + strlen(schemes[i].scheme), options, error);
-    error_set(error, ERROR_AUTHOR, "link '%s': expected serial:PATH, tcp:HOST:PORT or unix:PATH", url);
+        error_set(error, ERROR_AUTHOR,
+                  can ? "link '%s' carries no CAN frames, which this board speaks: expected can:IFACE, "
+                        "slcan:PORT or can-socket:PATH"
+                      : "link '%s' carries CAN frames, and this board speaks none",
+                  url);
+        return NULL;
+    }
+    error_set(error, ERROR_AUTHOR,
+              can ? "link '%s': expected can:IFACE, slcan:PORT or can-socket:PATH"
+                  : "link '%s': expected serial:PATH, tcp:HOST:PORT or unix:PATH",
+              url);
     return NULL;
 }
 
@@ -210,6 +236,9 @@ bool wire_receive_all(struct wire *wire, void *bytes, size_t n, int64_t deadline
 
 bool wire_set_line(struct wire *wire, const struct wire_line *line, GError **error)
 {
+    if (wire_line_is_can(line) != wire_line_is_can(&wire->line))
+        return error_set(error, ERROR_RULE, "%s: a CAN bus stays one, and no other line becomes one",
+                         wire->url);
     if (!wire->kind->set_line(wire, line, error))
         return false;
     wire->line = *line;

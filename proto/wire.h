@@ -4,6 +4,9 @@
  *   tcp:HOST:PORT                  a raw serial server
  *   unix:PATH                      a local stream socket (virtual boards)
  *   loop:                          a far side in this process (wire_loop_open)
+ *   can:IFACE                      a CAN bus of the kernel (SocketCAN)
+ *   slcan:PORT                     a CAN adapter that speaks Lawicel ASCII, on serial:PORT or the URL PORT
+ *   can-socket:PATH                a local stream socket that carries struct can_frame (virtual boards)
  *
  * Blocking calls with absolute deadlines; every wait also polls the cancel. Decorators (trace, pace, fault)
  * are wires over a wire. Errors: ABSENT (no such port), CABLE (link broke), SILENT (deadline), CANCELLED,
@@ -17,19 +20,21 @@
 
 enum wire_parity { WIRE_PARITY_NONE, WIRE_PARITY_EVEN, WIRE_PARITY_ODD };
 
-/* The line's settings; bits on the wire per byte = 1 + data + parity + stop. */
+/* The line's settings; bits on the wire per byte = 1 + data + parity + stop. On a CAN bus only the rate
+ * counts, and what is sent and received are whole records of proto/can.h. */
 struct wire_line {
-    unsigned baud; /* bit/s */
-    unsigned data_bits;
+    unsigned baud;      /* bit/s */
+    unsigned data_bits; /* 0 = a CAN bus */
     enum wire_parity parity;
     unsigned stop_bits;
 };
 
-/* "9600-8N1" both ways. */
+/* "9600-8N1" or "250000-can", both ways. */
 bool wire_line_parse(const char *text, struct wire_line *line, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 char *wire_line_format(const struct wire_line *line);
 /* Bits one byte takes on this line: 10 for 8N1, 11 for 8E1. */
 unsigned wire_line_bits(const struct wire_line *line);
+bool wire_line_is_can(const struct wire_line *line);
 
 enum wire_signal { WIRE_DTR, WIRE_RTS, WIRE_BREAK };
 
@@ -85,7 +90,7 @@ bool wire_discard(struct wire *wire, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Sleeps on the wire's tick, cancellable. */
 bool wire_pause_ms(struct wire *wire, int64_t ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* True for a wire that may lead to real hardware: every kind but unix: and loop:. */
+/* True for a wire that may lead to real hardware: every kind but unix:, can-socket: and loop:. */
 bool wire_is_physical(const char *url);
 
 /* The far side of loop: — a virtual board in this process. Functions get the instant of the wire's tick. */
@@ -105,8 +110,9 @@ struct wire *wire_loop_open(const struct wire_far_side *far, const struct wire_o
 /* Models a line of the wire's own settings: a byte takes its bit times, in each direction. */
 struct wire *wire_pace(struct wire *under);
 
-/* Timestamped hex, one line a chunk: "000012.345678 > 7E 32 …". The mask is called with every chunk before it
- * is written and may blank secret bytes (shown as **); the dialect owns what is secret. */
+/* Timestamped hex, one line a chunk: "000012.345678 > 7E 32 …"; of a CAN bus the lines of candump -L, which
+ * know no direction. The mask is called with every chunk before it is written and may blank secret bytes
+ * (shown as **); the dialect owns what is secret. */
 typedef void (*wire_mask)(void *context, bool sent, const uint8_t *bytes, size_t n, bool *secret);
 struct wire *wire_trace(struct wire *under, const char *path, wire_mask mask, void *context, GError **error);
 /* Sets or replaces the mask on the trace in this stack; no trace is fine. */

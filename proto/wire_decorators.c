@@ -1,4 +1,5 @@
 /* Decorators over any wire: pace, trace, fault. */
+#include "proto/can.h"
 #include "proto/wire_kinds.h"
 
 #include "station/base/error.h"
@@ -42,9 +43,16 @@ struct wire_pace {
     int64_t send_free_ns, receive_free_ns;
 };
 
-static int64_t bytes_ns(const struct wire *wire, size_t n)
+static int64_t bytes_ns(const struct wire *wire, const uint8_t *bytes, size_t n)
 {
-    return (int64_t)n * wire_line_bits(&wire->line) * 1000000000 / wire->line.baud;
+    int64_t bits = (int64_t)n * wire_line_bits(&wire->line);
+    if (wire_line_is_can(&wire->line)) {
+        struct can_message message;
+        bits = 0;
+        for (size_t at = 0; at + CAN_RECORD <= n; at += CAN_RECORD)
+            bits += can_from_record(bytes + at, &message) ? can_bits(&message) : 0;
+    }
+    return bits * 1000000000 / wire->line.baud;
 }
 
 static void sleep_until_ns(struct wire *wire, int64_t instant_ns)
@@ -63,7 +71,7 @@ static void sleep_until_ns(struct wire *wire, int64_t instant_ns)
 static bool pace_send(struct wire *wire, const uint8_t *bytes, size_t n, int64_t deadline_us, GError **error)
 {
     struct wire_pace *pace = (struct wire_pace *)wire;
-    pace->send_free_ns = MAX(pace->send_free_ns, tick_now(wire->tick) * 1000) + bytes_ns(wire, n);
+    pace->send_free_ns = MAX(pace->send_free_ns, tick_now(wire->tick) * 1000) + bytes_ns(wire, bytes, n);
     sleep_until_ns(wire, pace->send_free_ns);
     return wire_send(wire->under, bytes, n, MAX(deadline_us, tick_now(wire->tick) + 1000), error);
 }
@@ -74,7 +82,8 @@ static bool pace_receive(struct wire *wire, uint8_t *bytes, size_t max, size_t *
     struct wire_pace *pace = (struct wire_pace *)wire;
     if (!wire_receive(wire->under, bytes, max, got, deadline_us, error))
         return false;
-    pace->receive_free_ns = MAX(pace->receive_free_ns, tick_now(wire->tick) * 1000) + bytes_ns(wire, *got);
+    pace->receive_free_ns =
+        MAX(pace->receive_free_ns, tick_now(wire->tick) * 1000) + bytes_ns(wire, bytes, *got);
     sleep_until_ns(wire, pace->receive_free_ns);
     return true;
 }
@@ -103,8 +112,47 @@ struct wire_traced {
     void *context;
 };
 
+/* What stands where candump names the interface. */
+static const char *bus_name(const struct wire *wire)
+{
+    const char *name = strrchr(wire->url, ':') + 1, *slash = strrchr(name, '/');
+    name = slash ? slash + 1 : name;
+    return *name ? name : "loop";
+}
+
+/* A frame with secret bytes is a comment, so that readers of the log take it for none. */
+static void put_frame(struct wire_traced *traced, const uint8_t *record, const bool *secret)
+{
+    struct can_message message;
+    char text[CAN_TEXT_MAX] = "?";
+    int64_t at = tick_wall(traced->wire.tick);
+    bool hidden = false;
+    for (unsigned i = 0; i < CAN_RECORD; i++)
+        hidden |= secret[i];
+    const bool whole = can_from_record(record, &message);
+    if (whole)
+        can_format(&message, text);
+    if (hidden && strchr(text, '#'))
+        g_strlcpy(strchr(text, '#'), "#**", sizeof "#**");
+    fprintf(traced->file, "%s(%010" G_GINT64_FORMAT ".%06d) %.15s %s\n", hidden || !whole ? "# " : "",
+            at / 1000000, (int)(at % 1000000), bus_name(&traced->wire), text);
+}
+
+static void put_frames(struct wire_traced *traced, bool sent, const uint8_t *bytes, size_t n)
+{
+    g_autofree bool *secret = g_new0(bool, MAX(n, 1));
+    if (traced->mask)
+        traced->mask(traced->context, sent, bytes, n, secret);
+    for (size_t at = 0; at + CAN_RECORD <= n; at += CAN_RECORD)
+        put_frame(traced, bytes + at, secret + at);
+}
+
 static void put_chunk(struct wire_traced *traced, bool sent, const uint8_t *bytes, size_t n)
 {
+    if (wire_line_is_can(&traced->wire.line)) {
+        put_frames(traced, sent, bytes, n);
+        return;
+    }
     g_autofree bool *secret = g_new0(bool, MAX(n, 1));
     int64_t at = tick_now(traced->wire.tick) - traced->start_us;
     if (traced->mask)
@@ -138,7 +186,8 @@ static bool trace_set_line(struct wire *wire, const struct wire_line *line, GErr
 {
     struct wire_traced *traced = (struct wire_traced *)wire;
     g_autofree char *text = wire_line_format(line);
-    fprintf(traced->file, "# line %s\n", text);
+    if (!wire_line_is_can(line))
+        fprintf(traced->file, "# line %s\n", text);
     return under_set_line(wire, line, error);
 }
 
@@ -164,7 +213,9 @@ struct wire *wire_trace(struct wire *under, const char *path, wire_mask mask, vo
     traced->mask = mask;
     traced->context = context;
     g_autofree char *text = wire_line_format(&under->line);
-    fprintf(file, "# %s\n# line %s\n", under->url, text);
+    /* Readers of candump's logs know no comments. */
+    if (!wire_line_is_can(&under->line))
+        fprintf(file, "# %s\n# line %s\n", under->url, text);
     return &traced->wire;
 }
 
@@ -223,13 +274,37 @@ static void spoil(struct wire_faulty *faulty, const uint8_t *bytes, size_t n, GB
     }
 }
 
+/* The controllers find a damaged frame by its CRC, so that it counts as lost. */
+static void spoil_frames(struct wire_faulty *faulty, const uint8_t *bytes, size_t n, GByteArray *out)
+{
+    for (size_t at = 0; at + CAN_RECORD <= n; at += CAN_RECORD) {
+        bool lost = false, twice = false;
+        for (unsigned i = 0; i < CAN_RECORD; i++, faulty->seen++) {
+            lost |= hits(faulty, faulty->plan.drop_ppm) || hits(faulty, faulty->plan.corrupt_ppm);
+            twice |= hits(faulty, faulty->plan.duplicate_ppm);
+        }
+        if (faulty->plan.cut_after_bytes && faulty->seen > faulty->plan.cut_after_bytes)
+            return;
+        for (int i = 0; !lost && i < 1 + twice; i++)
+            g_byte_array_append(out, bytes + at, CAN_RECORD);
+    }
+}
+
+static void spoil_any(struct wire_faulty *faulty, const uint8_t *bytes, size_t n, GByteArray *out)
+{
+    if (wire_line_is_can(&faulty->wire.line))
+        spoil_frames(faulty, bytes, n, out);
+    else
+        spoil(faulty, bytes, n, out);
+}
+
 static bool fault_send(struct wire *wire, const uint8_t *bytes, size_t n, int64_t deadline_us, GError **error)
 {
     struct wire_faulty *faulty = (struct wire_faulty *)wire;
     g_autoptr(GByteArray) out = g_byte_array_new();
     if (is_cut(faulty, error))
         return false;
-    spoil(faulty, bytes, n, out);
+    spoil_any(faulty, bytes, n, out);
     return out->len == 0 || under_send(wire, out->data, out->len, deadline_us, error);
 }
 
@@ -242,9 +317,11 @@ static bool fault_receive(struct wire *wire, uint8_t *bytes, size_t max, size_t 
         size_t n;
         if (is_cut(faulty, error) || !under_receive(wire, fresh, max, &n, deadline_us, error))
             return false;
-        spoil(faulty, fresh, n, faulty->again);
+        spoil_any(faulty, fresh, n, faulty->again);
     }
     *got = MIN(max, faulty->again->len);
+    if (wire_line_is_can(&wire->line))
+        *got -= *got % CAN_RECORD;
     memcpy(bytes, faulty->again->data, *got);
     g_byte_array_remove_range(faulty->again, 0, (guint)*got);
     return true;

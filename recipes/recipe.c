@@ -214,23 +214,40 @@ static void check_label(const struct check *c)
         complain(c, label, "add `layout:`", "a label step needs a layout");
 }
 
-/* Defaults take back what was written; a board that hibernates hears nothing more. */
-static void check_whole_board(const struct check *c)
+/* Defaults take back what was written before. */
+static void check_defaults(const struct check *c)
 {
     int defaults = find_step(c->recipe, "defaults", true);
-    int asleep = find_step(c->recipe, "hibernate", false);
     for (int i = 0; i < defaults; i++)
         if (writes_items(step_at(c->recipe, (guint)i))) {
             complain(c, defaults, "move it before the first step that writes",
                      "the defaults would take back what was written before");
             break;
         }
-    for (guint i = (guint)asleep + 1; asleep >= 0 && i < c->recipe->steps->len; i++)
-        if (!is(step_at(c->recipe, i), "label")) {
-            complain(c, (int)i, "move `hibernate` behind it",
-                     "the board hibernates by then and answers nobody");
-            break;
-        }
+}
+
+/* A sleeping board answers nothing. */
+static void check_sleep(const struct check *c)
+{
+    int sleep = find_step(c->recipe, "sleep", false), last = (int)c->recipe->steps->len - 1;
+    if (sleep >= 0 && is(step_at(c->recipe, (guint)last), "label"))
+        last--;
+    if (sleep >= 0 && sleep != last)
+        complain(c, sleep, "move it to the end, before the label",
+                 "the board sleeps while steps still need it");
+}
+
+#define WAKE_SPARE_US INT64_C(10000000) /* for what identify does besides */
+
+static void check_wake(const struct check *c, const struct recipe_identify *identify)
+{
+    if (identify->wake && identify->common.timeout < identify->wake_within + WAKE_SPARE_US)
+        bind_report_error(c->report, bind_place_of(c->recipe, identify, "wake"),
+                          "write a `timeout:` at least 10 s longer than `wake_within:`",
+                          "the step ends before the board had its time to wake");
+    if (!identify->wake && identify->wake_current)
+        bind_report_error(c->report, bind_place_of(c->recipe, identify, "wake_current"), "add `wake:`",
+                          "a current that wakes a board belongs to `wake:`");
 }
 
 /* Everything written must be read again after a restart: a value that vanishes at power-off is found only so.
@@ -368,6 +385,11 @@ static void resolve_limits(const struct check *c, struct recipe_measure *measure
         check_reach(c, limit, "min", limit->has_min, limit->min);
         check_reach(c, limit, "max", limit->has_max, limit->max);
         check_order(c, limit, limit->has_min && limit->has_max, limit->min, limit->max);
+        if ((limit->beyond == BEYOND_HOLD) != (limit->advice != NULL))
+            bind_report_error(c->report, bind_place_of(c->recipe, limit, "beyond"), NULL,
+                              limit->advice
+                                  ? "an advice belongs to `beyond: hold`"
+                                  : "`beyond: hold` needs `advice:`, what is done before the next test");
         if (!limit->min_text && !limit->max_text)
             bind_report_error(c->report, bind_place_of(c->recipe, limit, "read"), "add `min:` or `max:`",
                               "a reading without limits tests nothing");
@@ -404,6 +426,8 @@ static void resolve_steps(const struct check *c)
         const struct bind_variant_value *step = step_at(c->recipe, i);
         if (is(step, "measure"))
             resolve_limits(c, step->value);
+        else if (is(step, "identify"))
+            check_wake(c, step->value);
         else if (is(step, "prompt"))
             resolve_prompt(c, step->value);
     }
@@ -434,7 +458,8 @@ struct recipe *recipe_load(const char *path, GBytes *bytes, struct bind_report *
     check_flash_and_identity(&c);
     check_label(&c);
     check_second_reading(&c);
-    check_whole_board(&c);
+    check_defaults(&c);
+    check_sleep(&c);
     check_calibration(&c);
     resolve_steps(&c);
     if (bind_report_errors(report) == 0)

@@ -16,8 +16,12 @@ struct recipe_common {
 
 struct recipe_identify {
     struct recipe_common common;
-    char *product;  /* NULL = the manifest's */
-    char *hardware; /* NULL = one of the manifest's, or any without one */
+    char *product;    /* NULL = the manifest's */
+    char *hardware;   /* NULL = one of the manifest's, or any without one */
+    bool same_serial; /* the board must carry the scanned serial number already */
+    char *wake; /* what the operator is told when the board is silent; NULL = silence is an error at once */
+    int64_t wake_within;  /* µs it may take to wake */
+    int64_t wake_current; /* mA that the bench charges with meanwhile; 0 = the operator charges it */
 };
 struct recipe_login {
     struct recipe_common common;
@@ -77,6 +81,10 @@ struct recipe_calibrate_temperature {
     int64_t samples, spread, tolerance, correction_max; /* mK */
     int64_t verify_step; /* mK: the bench moves by this for the second point; 0 with an entered reference */
 };
+/* Sends the board to sleep and sees that it is silent. */
+struct recipe_sleep {
+    struct recipe_common common;
+};
 struct recipe_clock {
     struct recipe_common common;
     int64_t tolerance; /* µs */
@@ -85,10 +93,13 @@ struct recipe_antitheft_off {
     struct recipe_common common;
     char *secret;
 };
+enum recipe_beyond { BEYOND_FAIL, BEYOND_HOLD };
 struct recipe_limit {
     struct bind_place place;
     char *read; /* closed list, see recipe_readings */
     char *min_text, *max_text;
+    int beyond;   /* enum recipe_beyond */
+    char *advice; /* of hold: what is done to the unit before it is tested again */
     /* resolved by recipe_load */
     int reading;
     int64_t min, max;
@@ -136,11 +147,8 @@ struct recipe_prompt {
     int64_t min, max;
 };
 enum recipe_question { QUESTION_CONFIRM, QUESTION_PASS_FAIL, QUESTION_NUMBER };
-/* The board as a whole: before the first value is written, and after the last deed. */
+/* The board as a whole, before the first value is written. */
 struct recipe_defaults {
-    struct recipe_common common;
-};
-struct recipe_hibernate {
     struct recipe_common common;
 };
 struct recipe_label {

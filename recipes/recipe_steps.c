@@ -43,6 +43,35 @@ static const struct bind_field identify_fields[] = {
      .max = 30,
      .doc =
          "Hardware revision the board must report, for a recipe without firmware; a manifest lists its own."},
+    {.key = "same_serial",
+     .type = BIND_FLAG,
+     .offset = offsetof(struct recipe_identify, same_serial),
+     .preset = "false",
+     .doc = "The board must carry the scanned serial number already, of boards that bring their own."},
+    {.key = "wake",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_identify, wake),
+     .min = 1,
+     .max = 200,
+     .doc = "The board may be asleep: what the operator is told to do, in one sentence. The station notices "
+            "when "
+            "it answers."},
+    {.key = "wake_within",
+     .type = BIND_QUANTITY,
+     .offset = offsetof(struct recipe_identify, wake_within),
+     .quantity = QUANTITY_TIME,
+     .min = 1000000,
+     .max = 3600000000,
+     .preset = "2 min",
+     .doc = "How long that may take."},
+    {.key = "wake_current",
+     .type = BIND_QUANTITY,
+     .offset = offsetof(struct recipe_identify, wake_current),
+     .quantity = QUANTITY_CURRENT,
+     .min = 1,
+     .max = 50000,
+     .doc = "Current with which the slot's bench charges the board until it answers; without it the operator "
+            "charges it."},
     COMMON(recipe_identify),
     {NULL}};
 SCHEMA(identify, "Reads which board this is and whether this run may touch it; must be the first step.");
@@ -272,6 +301,13 @@ static const struct bind_field antitheft_off_fields[] = {
     {NULL}};
 SCHEMA(antitheft_off, "Switches all anti-theft modes off, so that no pack locks itself in a warehouse.");
 
+static const struct bind_field sleep_fields[] = {COMMON(recipe_sleep), {NULL}};
+SCHEMA(sleep, "Sends the board to sleep and sees that it is silent. Only the label may follow.");
+
+static const struct bind_choice beyonds[] = {
+    {"fail", BEYOND_FAIL, "the unit is bad"},
+    {"hold", BEYOND_HOLD, "the unit is neither good nor bad yet and is tested again later"},
+    {NULL}};
 static const struct bind_field limit_fields[] = {
     {.key = "read",
      .type = BIND_TEXT,
@@ -288,6 +324,18 @@ static const struct bind_field limit_fields[] = {
      .type = BIND_TEXT,
      .offset = offsetof(struct recipe_limit, max_text),
      .doc = "Upper limit, with unit; within what the reading can be."},
+    {.key = "beyond",
+     .type = BIND_CHOICE,
+     .offset = offsetof(struct recipe_limit, beyond),
+     .choices = beyonds,
+     .preset = "fail",
+     .doc = "What a value outside means."},
+    {.key = "advice",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_limit, advice),
+     .min = 1,
+     .max = 200,
+     .doc = "What is done to a unit on hold before it is tested again."},
     {NULL}};
 static const struct bind_schema limit_schema = {.name = "limit",
                                                 .size = sizeof(struct recipe_limit),
@@ -347,9 +395,6 @@ SCHEMA(label,
 static const struct bind_field defaults_fields[] = {COMMON(recipe_defaults), {NULL}};
 SCHEMA(defaults, "Restores the board's factory defaults and reads them; before anything is written.");
 
-static const struct bind_field hibernate_fields[] = {COMMON(recipe_hibernate), {NULL}};
-SCHEMA(hibernate, "Shuts the board down until it is charged or powered anew; only the label may follow.");
-
 const struct bind_variant recipe_steps[] = {
     {"identify", &identify_schema},
     {"login", &login_schema},
@@ -369,7 +414,7 @@ const struct bind_variant recipe_steps[] = {
     {"measure", &measure_schema},
     {"prompt", &prompt_schema},
     {"defaults", &defaults_schema},
-    {"hibernate", &hibernate_schema},
+    {"sleep", &sleep_schema},
     {"label", &label_schema},
     {NULL},
 };

@@ -2,7 +2,7 @@
 #include "station/cli.h"
 
 #include "firmware/package.h"
-#include "proto/board.h"
+#include "station/cli_session.h"
 #include "station/base/error.h"
 
 #include <string.h>
@@ -37,17 +37,23 @@ static void flash_progress(void *context, enum loader_phase phase, uint64_t done
     fflush(stdout);
 }
 
+static bool parse_count(const char *text, const char *name, uint32_t *value, GError **error)
+{
+    guint64 parsed;
+    bool hex = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
+    if (!g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, G_MAXUINT32, &parsed, NULL))
+        return error_set(error, ERROR_USAGE, "%s: '%s' is not a number such as 0x08000000", name, text);
+    *value = (uint32_t)parsed;
+    return true;
+}
+
 static bool parse_number(const struct cli_input *input, const char *name, uint32_t preset, uint32_t *value,
                          GError **error)
 {
     const char *text = cli_get(input, name);
-    guint64 parsed = preset;
-    bool hex = text && (g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X"));
-    if (text &&
-        !g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, G_MAXUINT32, &parsed, NULL))
-        return error_set(error, ERROR_USAGE, "--%s: '%s' is not a number such as 0x08000000", name, text);
-    *value = (uint32_t)parsed;
-    return true;
+    g_autofree char *option = g_strconcat("--", name, NULL);
+    *value = preset;
+    return !text || parse_count(text, option, value, error);
 }
 
 static struct image *load_image(const struct cli_input *input, const char *path, struct package **package,
@@ -136,15 +142,7 @@ static int flash(const struct cli_input *input)
     return ok ? 0 : cli_fail(input, error);
 }
 
-/* One opened board for the board verbs. */
-struct session {
-    struct profile *profile;
-    struct wire *wire;
-    struct board *board;
-    struct secret *password;
-};
-
-static void session_close(struct session *session)
+void session_close(struct session *session)
 {
     board_close(session->board);
     wire_close(session->wire);
@@ -152,7 +150,7 @@ static void session_close(struct session *session)
     secret_free(session->password);
 }
 
-static bool session_open(const struct cli_input *input, struct session *session, GError **error)
+bool session_open(const struct cli_input *input, struct session *session, GError **error)
 {
     const char *path = cli_get(input, "profile");
     uint32_t address;
@@ -188,20 +186,39 @@ static const struct profile_item *item_named(const struct session *session, cons
     return item;
 }
 
+static void print_value(const struct cli_input *input, const char *key, const struct item_value *value)
+{
+    g_autofree char *text = value->absent ? g_strdup("(not set)") : profile_value_format(value);
+    if (input->json)
+        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key", key,
+                                 "value", text, "raw", (json_int_t)value->raw, "absent", value->absent));
+    else
+        printf("%s %s\n", key, text);
+}
+
+/* Each element of an item that has several, numbered from 1. */
+static bool read_elements(const struct cli_input *input, struct session *session,
+                          const struct profile_item *item, GError **error)
+{
+    struct profile_item element = *item;
+    struct item_value value;
+    element.count = 1;
+    for (int64_t i = 0; i < item->count; i++, element.offset += item->width) {
+        g_autofree char *key =
+            item->count > 1 ? g_strdup_printf("%s[%d]", item->key, (int)i + 1) : g_strdup(item->key);
+        if (!board_read_item(session->board, &element, &value, error))
+            return false;
+        print_value(input, key, &value);
+    }
+    return true;
+}
+
 static bool board_read_verb(const struct cli_input *input, struct session *session, GError **error)
 {
-    struct item_value value;
     for (guint i = 0; i < input->arguments->len; i++) {
         const struct profile_item *item = item_named(session, g_ptr_array_index(input->arguments, i), error);
-        if (!item || !board_read_item(session->board, item, &value, error))
+        if (!item || !read_elements(input, session, item, error))
             return false;
-        g_autofree char *text = value.absent ? g_strdup("(not set)") : profile_value_format(&value);
-        if (input->json)
-            cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key",
-                                     item->key, "value", text, "raw", (json_int_t)value.raw, "absent",
-                                     value.absent));
-        else
-            printf("%s %s\n", item->key, text);
     }
     return true;
 }
@@ -288,103 +305,6 @@ static bool board_identify_verb(const struct cli_input *input, struct session *s
     return true;
 }
 
-static void print_reading(const char *name, enum quantity quantity, int64_t value)
-{
-    g_autofree char *text = value == TELEMETRY_ABSENT ? g_strdup("absent") : quantity_format(quantity, value);
-    printf("%-16s %s\n", name, text);
-}
-
-static void print_telemetry(const struct board_telemetry *t)
-{
-    char name[24];
-    print_reading("pack", QUANTITY_VOLTAGE, t->pack_mv);
-    print_reading("current", QUANTITY_CURRENT, t->current_ma);
-    print_reading("soc", QUANTITY_PERCENT, t->soc_ppc);
-    print_reading("soh", QUANTITY_PERCENT, t->soh_ppc);
-    print_reading("full", QUANTITY_CHARGE, t->full_mah);
-    print_reading("remaining", QUANTITY_CHARGE, t->remaining_mah);
-    print_reading("cycles", QUANTITY_NONE, t->cycles);
-    for (unsigned i = 0; i < t->cells; i++) {
-        g_snprintf(name, sizeof name, "cell %u", i + 1);
-        print_reading(name, QUANTITY_VOLTAGE, t->cell_mv[i]);
-    }
-    for (unsigned i = 0; i < t->sensors; i++) {
-        g_snprintf(name, sizeof name, "temperature %u", i + 1);
-        print_reading(name, QUANTITY_TEMPERATURE, t->sensor_mdeg[i]);
-    }
-    print_reading("MOSFET", QUANTITY_TEMPERATURE, t->mos_mdeg);
-    print_reading("ambient", QUANTITY_TEMPERATURE, t->ambient_mdeg);
-    printf("%-16s %s\n%-16s %s\n", "charge FET", t->charge_fet ? "on" : "off", "discharge FET",
-           t->discharge_fet ? "on" : "off");
-    printf("%-16s %s\n", "active", t->active[0] ? t->active : "nothing");
-}
-
-static json_t *number(int64_t value)
-{
-    return value == TELEMETRY_ABSENT ? json_null() : json_integer(value);
-}
-
-static json_t *numbers(const int64_t *values, unsigned n)
-{
-    json_t *array = json_array();
-    for (unsigned i = 0; i < n; i++)
-        json_array_append_new(array, number(values[i]));
-    return array;
-}
-
-static bool board_telemetry_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    struct board_telemetry t;
-    if (!board_telemetry(session->board, &t, error))
-        return false;
-    if (!input->json) {
-        print_telemetry(&t);
-        return true;
-    }
-    cli_print_json(json_pack(
-        "{s:i,s:s,s:{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b,s:I,s:I,s:s}}", "v", 1, "type",
-        "info", "data", "cells_mv", numbers(t.cell_mv, t.cells), "temperatures_mdeg",
-        numbers(t.sensor_mdeg, t.sensors), "mos_mdeg", number(t.mos_mdeg), "ambient_mdeg",
-        number(t.ambient_mdeg), "pack_mv", (json_int_t)t.pack_mv, "current_ma", (json_int_t)t.current_ma,
-        "soc_ppc", (json_int_t)t.soc_ppc, "soh_ppc", (json_int_t)t.soh_ppc, "full_mah",
-        (json_int_t)t.full_mah, "remaining_mah", (json_int_t)t.remaining_mah, "cycles", (json_int_t)t.cycles,
-        "charge_fet", t.charge_fet, "discharge_fet", t.discharge_fet, "protections",
-        (json_int_t)t.protections, "alarms", (json_int_t)t.alarms, "active", t.active));
-    return true;
-}
-
-/* zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset. What the person says is the truth. */
-static bool board_calibrate_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    static const struct {
-        const char *name;
-        enum board_calibration what;
-        guint arguments;
-        enum quantity quantity;
-    } kinds[] = {{"zero", CALIBRATE_CURRENT_ZERO, 1, QUANTITY_NONE},
-                 {"gain", CALIBRATE_CURRENT_GAIN, 2, QUANTITY_CURRENT},
-                 {"temperature", CALIBRATE_TEMPERATURE, 3, QUANTITY_TEMPERATURE},
-                 {"reset", CALIBRATE_RESET, 1, QUANTITY_NONE}};
-    const char *const *words = (const char *const *)input->arguments->pdata;
-    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        int64_t truth = 0;
-        guint64 sensor = 0;
-        guint n = input->arguments->len;
-        if (strcmp(kinds[i].name, words[0]) != 0 || n != kinds[i].arguments)
-            continue;
-        if (n == 3 && !g_ascii_string_to_unsigned(words[1], 10, 0, BOARD_SENSORS_MAX + 1, &sensor, NULL))
-            return error_set(error, ERROR_USAGE, "'%s' is no sensor number from 0 to %d", words[1],
-                             BOARD_SENSORS_MAX + 1);
-        if ((n > 1 && !quantity_parse(words[n - 1], kinds[i].quantity, &truth, error)) ||
-            !board_calibrate(session->board, kinds[i].what, (unsigned)sensor, truth, error))
-            return false;
-        printf("%s: done\n", words[0]);
-        return true;
-    }
-    return error_set(error, ERROR_USAGE,
-                     "there are: zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset");
-}
-
 /* What a service technician may ask a board to do, one visible table. */
 static const struct {
     const char *name;
@@ -419,6 +339,29 @@ static bool board_control_verb(const struct cli_input *input, struct session *se
     return error_set(error, ERROR_USAGE, "'%s': there are %s", name, names->str);
 }
 
+/* Around the profile's items: an engineer's operation, so it is said aloud. */
+static bool board_register_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    const char *number = g_ptr_array_index(input->arguments, 0);
+    const char *value = input->arguments->len > 1 ? g_ptr_array_index(input->arguments, 1) : NULL;
+    uint32_t at, wanted = 0;
+    uint16_t found;
+    if (!parse_count(number, "register", &at, error) ||
+        (value && !parse_count(value, "value", &wanted, error)))
+        return false;
+    if (at > 0xffff || wanted > 0xffff)
+        return error_set(error, ERROR_USAGE, "registers and their values are 0 to 65535");
+    if (value && !cli_has(input, "engineer"))
+        return error_set(error, ERROR_RULE,
+                         "a raw write goes around ranges and rules of the profile: --engineer confirms it");
+    if (value && !board_register_write(session->board, at, (uint16_t)wanted, error))
+        return false;
+    if (!board_register_read(session->board, at, &found, error))
+        return false;
+    printf("register %04XH %u%s\n", at, found, value ? " (read back)" : "");
+    return true;
+}
+
 static int with_session(const struct cli_input *input,
                         bool (*deed)(const struct cli_input *, struct session *, GError **))
 {
@@ -447,42 +390,36 @@ static int log_verb(const struct cli_input *input)
 }
 static int clock_verb(const struct cli_input *input)
 {
-    return with_session(input, board_clock_verb);
+    return with_session(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
 }
 static int control_verb(const struct cli_input *input)
 {
     return with_session(input, board_control_verb);
 }
-static int telemetry_verb(const struct cli_input *input)
+static int register_verb(const struct cli_input *input)
 {
-    return with_session(input, board_telemetry_verb);
-}
-static int calibrate_verb(const struct cli_input *input)
-{
-    return with_session(input, board_calibrate_verb);
+    return with_session(input, board_register_verb);
 }
 static int identify_verb(const struct cli_input *input)
 {
     return with_session(input, board_identify_verb);
 }
 
-#define BOARD_OPTIONS                                                                                        \
-    {"link", 'l', "URL", false, "wire to the board: serial:PATH, tcp:HOST:PORT, unix:PATH"},                 \
-        {"profile", 'p', "FILE", false, "the board's profile"},                                              \
-        {"address", 0, "N", false, "bus address; default is the profile's"},                                 \
-        {"password-file", 0, "FILE", false, "file (mode 0600) with the administrator password"},             \
-    {                                                                                                        \
-        "allow-reference", 0, NULL, false, "let a profile with reference entries onto a physical wire"       \
-    }
-
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
+static const struct cli_option register_options[] = {
+    BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
 static const struct cli_option log_options[] = {
     BOARD_OPTIONS,
     {"erase", 0, NULL, false, "erase the board's own log instead of reading it"},
     {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
     {NULL}};
 static const struct cli_option clock_options[] = {
-    BOARD_OPTIONS, {"set", 0, NULL, false, "set it to this machine's clock first"}, {NULL}};
+    BOARD_OPTIONS,
+    {"set", 0, NULL, false, "set it to this machine's clock first"},
+    {"auto", 0, NULL, false,
+     "set the clock of each board whose number is another one than before, until stopped"},
+    {"count", 0, "N", false, "with --auto: end after so many boards"},
+    {NULL}};
 static const struct cli_option flash_options[] = {
     {"link", 'l', "URL", false, "wire to the device"},
     {"loader", 0, "NAME", false, "an3155"},
@@ -533,20 +470,16 @@ const struct cli_verb cli_board_verbs[] = {
      .summary = "read the whole parameter image as JSON",
      .options = board_options,
      .run = image_verb},
-    {.name = "board telemetry",
-     .arguments = "",
-     .summary = "read what the board measures, and what is active",
-     .options = board_options,
-     .run = telemetry_verb},
-    {.name = "board calibrate",
-     .arguments = "KIND [SENSOR] [VALUE]",
+    {.name = "board register",
+     .arguments = "NUMBER [VALUE]",
      .arguments_min = 1,
-     .arguments_max = 3,
-     .summary = "calibrate the zero, the gain, a temperature; or undo all of it",
-     .text =
-         "The value is the truth, as a reference shows it. Sensors count from 0: cells', MOSFET, ambient.",
-     .options = board_options,
-     .run = calibrate_verb},
+     .arguments_max = 2,
+     .summary = "read or write one 16-bit register by its number",
+     .text = "For engineers: the value goes around items, ranges and rules of the profile, but never onto a "
+             "register "
+             "that the profile forbids to write. Numbers are decimal, or hexadecimal with 0x.",
+     .options = register_options,
+     .run = register_verb},
     {.name = "board log",
      .arguments = "",
      .summary = "read the board's history to its end marker",

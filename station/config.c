@@ -232,7 +232,7 @@ char *config_path(const struct config *config, const char *path)
 
 char *config_link(const struct config *config, const char *link)
 {
-    static const char *const with_path[] = {"unix:", "file:", "serial:"};
+    static const char *const with_path[] = {"unix:", "can-socket:", "file:", "serial:"};
     for (gsize i = 0; i < G_N_ELEMENTS(with_path); i++) {
         gsize n = strlen(with_path[i]);
         if (g_str_has_prefix(link, with_path[i]) && !g_path_is_absolute(link + n)) {

@@ -56,8 +56,11 @@ struct vb_family {
     void (*app_tick)(struct vboard *board, int64_t now_us); /* NULL: does nothing by itself */
     int64_t (*app_next_us)(const struct vboard *board);     /* NULL: never; when tick must come */
     void (*correction)(const struct vboard *board, struct vb_correction *correction);
-    unsigned cells;      /* in series */
-    unsigned parameters; /* number of the block that the defect lose-parameter resets */
+    unsigned cells;       /* in series */
+    unsigned parameters;  /* number of the block that the defect lose-parameter resets */
+    bool frames;          /* its line is a CAN bus: bytes are records of struct can_frame */
+    bool sleeps;          /* it is asleep when power comes, and has no bootloader on its line */
+    int wake_ma, wake_ms; /* a charging current above this for so long wakes it */
 };
 
 struct vboard {
@@ -78,6 +81,7 @@ struct vboard {
     struct vb_nvm nvm;  /* what survives power-off */
     struct vb_nvm live; /* what the application works on; only its blocks are used */
     int64_t chatter_us; /* the next byte that nobody asked for */
+    int64_t charged_us; /* since when a sleeping board is charged; INT64_MAX = it is not */
     int64_t commit_us;  /* when live blocks become non-volatile; INT64_MAX = nothing pending */
     int64_t rtc_at_us;
     int64_t dirty_since_us, dirty_last_us; /* of the state file; INT64_MAX = clean */
@@ -120,6 +124,8 @@ void vb_block_add(struct vb_nvm *nvm, unsigned i, unsigned number, unsigned size
 int64_t vb_current_ma(struct vboard *board, bool noisy);     /* as the application reads it */
 int64_t vb_current_raw_ma(struct vboard *board, bool noisy); /* before its corrections */
 int64_t vb_true_ma(const struct vboard *board);
+/* Takes out the errors of the unit: a board that was calibrated by its maker. */
+void vb_true_correction(const struct vboard *board, struct vb_correction *correction);
 int64_t vb_cell_mv(const struct vboard *board, unsigned cell);
 int64_t vb_temperature_mdeg(struct vboard *board, unsigned sensor);     /* corrected */
 int64_t vb_temperature_raw_mdeg(struct vboard *board, unsigned sensor); /* uncorrected */

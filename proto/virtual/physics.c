@@ -17,6 +17,15 @@ static int64_t unit_error(const struct vboard *board, unsigned n, int64_t span)
     return (int64_t)(vb_random(&state) % (uint64_t)(2 * span + 1)) - span;
 }
 
+void vb_true_correction(const struct vboard *board, struct vb_correction *c)
+{
+    c->zero_ma = unit_error(board, 2, ZERO_ERROR_MA);
+    c->gain_num = 1000000;
+    c->gain_den = 1000000 + unit_error(board, 1, GAIN_ERROR_PPM);
+    for (unsigned i = 0; i < VB_SENSORS; i++)
+        c->heat_mdeg[i] = -(unit_error(board, 10 + i, HEAT_ERROR_MDEG) / 100 * 100);
+}
+
 static struct vb_correction correction(const struct vboard *board)
 {
     struct vb_correction correction = {.gain_num = 1, .gain_den = 1};

@@ -9,15 +9,17 @@
 #define START_MS      200 /* reset until the application answers */
 #define BUTTON_BOOT_S 10  /* reset button held: the bootloader stays (manual 004, firmware recovery) */
 #define LATE_MS       700
-#define CHATTER_US    200 /* between two bytes */
+#define CHATTER_US    200  /* between two bytes */
+#define WAKE_MA       1000 /* of a family that says nothing else */
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_monv4;
+extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_monv4, vb_family_rockets;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever, &vb_family_monv4};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever", "monv4"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever, &vb_family_monv4,
+                                                   &vb_family_rockets};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever", "monv4", "rockets"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -49,6 +51,11 @@ static const struct vboard_defect defects[] = {
     {"board-password", "clever: the board itself checks the write password"},
     {"as-documented", "clever: answers as the document prints it: VER 21H, a flag byte, five values"},
     {"sensors", "clever: so many temperature sensors: sensors:33"},
+    {"cell-spread", "one cell lies 130 mV below the others"},
+    {"flag", "the state flag of this number, from 0, is not as it should be: flag:7"},
+    {"awake", "awake when power comes, of a family that sleeps then"},
+    {"deep-sleep", "nothing wakes it"},
+    {"sleepless", "acknowledges the command to sleep and stays awake"},
     {"unplug-at", "unplugged after so many bytes received: unplug-at:400"},
     {NULL, NULL},
 };
@@ -165,6 +172,7 @@ static void start(struct vboard *board, int64_t now_us)
         return;
     }
     board->mode = VB_STARTING;
+    board->charged_us = INT64_MAX;
     vb_change_mode(board, VB_APPLICATION, now_us + vb_ms(board, START_MS));
 }
 
@@ -178,6 +186,8 @@ static void reset_into(struct vboard *board, bool bootloader, int64_t now_us)
 {
     if (board->mode == VB_OFF)
         return;
+    if (board->family->sleeps && bootloader)
+        return;
     if (bootloader) {
         vb_boot_reset(board->boot);
         board->mode = VB_BOOTLOADER;
@@ -185,6 +195,16 @@ static void reset_into(struct vboard *board, bool bootloader, int64_t now_us)
     } else {
         start(board, now_us);
     }
+}
+
+static void power_up(struct vboard *board, int64_t now_us)
+{
+    board->mode = VB_STARTING;
+    reset_into(board, board->boot_pin && !board->family->sleeps, now_us);
+    if (!board->family->sleeps || vb_defect(board, "awake"))
+        return;
+    board->mode = VB_ASLEEP;
+    board->mode_at_us = INT64_MAX;
 }
 
 static void chunk_free(gpointer data)
@@ -205,7 +225,8 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
     board->boot = vb_boot_new();
     board->bench_mdeg = 25000;
     board->rtc_at_us = now_us;
-    board->mode_at_us = board->commit_us = board->dirty_since_us = board->dirty_last_us = INT64_MAX;
+    board->mode_at_us = board->charged_us = board->commit_us = board->dirty_since_us = board->dirty_last_us =
+        INT64_MAX;
     bool ok = find_family(board, options->family, error);
     if (ok)
         board->app = board->family->app_new();
@@ -220,8 +241,7 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
     }
     board->noise = board->nvm.unit_seed + 99;
     board->boot_pin = options->bootloader;
-    board->mode = VB_STARTING;
-    reset_into(board, options->bootloader, now_us);
+    power_up(board, now_us);
     return board;
 }
 
@@ -262,14 +282,32 @@ void vb_send(struct vboard *board, const void *bytes, unsigned n, int64_t due_us
     g_queue_push_tail(board->out, chunk);
 }
 
-/* One byte at a time: what was missed while nobody listened is lost. */
+/* One byte at a time: what was missed while nobody listened is lost. On a bus one frame that is for nobody.
+ */
 static void chatter(struct vboard *board, int64_t now_us)
 {
     const uint8_t byte = (uint8_t)(now_us / CHATTER_US * 37);
+    const uint8_t frame[16] = {0x81, 0x01, 0, 0, 1, 0, 0, 0, byte};
     if (!vb_defect(board, "chatter") || board->mode == VB_OFF || board->chatter_us > now_us)
         return;
     board->chatter_us = now_us + CHATTER_US;
-    vb_send(board, &byte, 1, now_us);
+    if (board->family->frames)
+        vb_send(board, frame, sizeof frame, now_us);
+    else
+        vb_send(board, &byte, 1, now_us);
+}
+
+static void doze(struct vboard *board, int64_t now_us)
+{
+    const struct vb_family *family = board->family;
+    if (vb_true_ma(board) <= (family->wake_ma ? family->wake_ma : WAKE_MA) ||
+        vb_defect(board, "deep-sleep")) {
+        board->charged_us = INT64_MAX;
+        return;
+    }
+    board->charged_us = MIN(board->charged_us, now_us);
+    if (now_us - board->charged_us >= vb_ms(board, family->wake_ms))
+        start(board, now_us);
 }
 
 static void pass_time(struct vboard *board, int64_t now_us)
@@ -292,8 +330,8 @@ static void pass_time(struct vboard *board, int64_t now_us)
                 vb_boot_reset(board->boot);
         }
     }
-    if (board->mode == VB_ASLEEP && vb_true_ma(board) > 1000)
-        start(board, now_us);
+    if (board->mode == VB_ASLEEP)
+        doze(board, now_us);
     if (board->mode == VB_APPLICATION && board->family->app_tick)
         board->family->app_tick(board, now_us);
     if (board->dirty_since_us != INT64_MAX &&
@@ -342,6 +380,8 @@ int64_t vboard_next_us(struct vboard *board)
     const struct vb_chunk *chunk = g_queue_peek_head(board->out);
     int64_t next = chunk ? chunk->due_us : INT64_MAX;
     next = MIN(next, board->mode_at_us);
+    if (board->mode == VB_ASLEEP && board->charged_us != INT64_MAX)
+        next = MIN(next, board->charged_us + vb_ms(board, board->family->wake_ms));
     if (board->mode == VB_APPLICATION && board->family->app_next_us)
         next = MIN(next, board->family->app_next_us(board));
     next = MIN(next, board->commit_us);
@@ -374,9 +414,8 @@ void vboard_power(struct vboard *board, bool on, int64_t now_us)
         board->mode = VB_OFF;
         g_queue_clear_full(board->out, chunk_free);
     } else if (board->mode == VB_OFF) {
-        board->mode = VB_STARTING;
         board->unplugged = false;
-        reset_into(board, board->boot_pin, now_us);
+        power_up(board, now_us);
     }
 }
 

@@ -19,6 +19,8 @@ static const struct error_rule rules[ERROR_KINDS] = {
     [ERROR_MISMATCH] = {"mismatch", 6, FALSE, ERROR_VERDICT_FAIL, "Set the board aside for repair."},
     [ERROR_REFUSED] = {"refused", 1, FALSE, ERROR_VERDICT_FAIL, "Set the board aside for repair."},
     [ERROR_LIMIT] = {"limit", 1, FALSE, ERROR_VERDICT_FAIL, "Set the board aside for repair."},
+    [ERROR_HOLD] = {"hold", 13, FALSE, ERROR_VERDICT_INTERRUPTED,
+                    "Put the unit on hold, do what the message says, then scan it again."},
     [ERROR_RULE] = {"rule", 7, FALSE, ERROR_VERDICT_FAIL,
                     "Do not continue; ask quality what to do with this unit."},
     [ERROR_TRUST] = {"trust", 7, FALSE, ERROR_VERDICT_FAIL, "Do not continue; call the process engineer."},

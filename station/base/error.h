@@ -8,17 +8,18 @@
 #include <glib.h>
 
 enum error_kind {
-    ERROR_USAGE,      /* the command line is wrong */
-    ERROR_AUTHOR,     /* a recipe, profile, layout, package or configuration file is wrong: nothing starts */
-    ERROR_ABSENT,     /* no such port, adapter or board */
-    ERROR_CABLE,      /* the link broke: unplugged, permission lost, bus error */
-    ERROR_SILENT,     /* no answer before the deadline */
-    ERROR_GARBLED,    /* an answer that cannot be understood */
-    ERROR_MISMATCH,   /* read back something else than was written */
-    ERROR_REFUSED,    /* the board said no; the reason is in the message */
-    ERROR_LIMIT,      /* a measured value outside its limits: true yield loss */
-    ERROR_RULE,       /* packline refuses by rule or permission */
-    ERROR_TRUST,      /* hash, signature, rollback, wrong product */
+    ERROR_USAGE,    /* the command line is wrong */
+    ERROR_AUTHOR,   /* a recipe, profile, layout, package or configuration file is wrong: nothing starts */
+    ERROR_ABSENT,   /* no such port, adapter or board */
+    ERROR_CABLE,    /* the link broke: unplugged, permission lost, bus error */
+    ERROR_SILENT,   /* no answer before the deadline */
+    ERROR_GARBLED,  /* an answer that cannot be understood */
+    ERROR_MISMATCH, /* read back something else than was written */
+    ERROR_REFUSED,  /* the board said no; the reason is in the message */
+    ERROR_LIMIT,    /* a measured value outside its limits: true yield loss */
+    ERROR_HOLD,  /* neither good nor bad yet: something must be done to the unit before it is tested again */
+    ERROR_RULE,  /* packline refuses by rule or permission */
+    ERROR_TRUST, /* hash, signature, rollback, wrong product */
     ERROR_INSTRUMENT, /* a reference or fixture failed or is not valid */
     ERROR_STORAGE,    /* the journal cannot be written or read */
     ERROR_PRINTER,

@@ -108,6 +108,7 @@ static bool run_measure(struct step_context *context, GError **error)
     const struct recipe_measure *p = context->step->parameters;
     struct board_telemetry telemetry;
     GError *first = NULL;
+    g_autoptr(GError) hold = NULL; /* a unit that is bad for another reason is bad */
     if (!step_same_board(context, error) || !board_telemetry(context->board, &telemetry, error))
         return false;
     /* All limits are measured and recorded even when one fails: the record should show the whole picture. */
@@ -121,10 +122,18 @@ static bool run_measure(struct step_context *context, GError **error)
                                      .has_min = limit->has_min,
                                      .has_max = limit->has_max};
         g_autoptr(GError) failure = NULL;
+        /* A board that cuts its percentage off may truly stand almost one step higher. */
+        if (limit->reading == READING_SOC)
+            m.max -= telemetry.soc_more_ppc;
         if (!reading_of(&telemetry, limit->reading, &m.value))
             error_set(&failure, ERROR_LIMIT, "%s: the board does not report it", info->name);
         else if (step_measure(context, &m, &failure))
             continue;
+        if (error_kind(failure) == ERROR_LIMIT && limit->beyond == BEYOND_HOLD) {
+            if (!hold)
+                error_set(&hold, ERROR_HOLD, "%s: %s", failure->message, limit->advice);
+            continue;
+        }
         if (!first)
             first = g_steal_pointer(&failure);
         if (error_kind(first) != ERROR_LIMIT)
@@ -132,6 +141,8 @@ static bool run_measure(struct step_context *context, GError **error)
     }
     if (first && telemetry.active[0] && error_kind(first) == ERROR_LIMIT)
         g_prefix_error(&first, "(active: %s) ", telemetry.active);
+    if (!first)
+        first = g_steal_pointer(&hold);
     if (first) {
         g_propagate_error(error, first);
         return false;

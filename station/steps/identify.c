@@ -9,10 +9,11 @@
 
 #include <string.h>
 
-#define POWER_OFF_MS 500
-#define BROADCAST    255 /* highest address of a profile that names none */
+#define BROADCAST 255 /* highest address of a profile that names none */
 
 extern const struct step_kind step_identify;
+/* wake.c: waits for a board that sleeps, and tells what to do. */
+bool identify_wake(struct step_context *context, const struct recipe_identify *p, GError **error);
 bool identify_bootloader(struct step_context *context, GError **error);
 bool identify_check_loader(struct step_context *context, const struct loader_identity *identity,
                            GError **error);
@@ -54,13 +55,38 @@ static bool check_foreign_serial(struct step_context *context, GError **error)
         value.text, context->plan->sn);
 }
 
+/* A board that brings its own number is the unit that was scanned, or another one. */
+static bool check_same_serial(struct step_context *context, GError **error)
+{
+    const struct recipe_identify *p = context->step->parameters;
+    const char *key = context->plan->profile->serial_item;
+    const struct profile_item *item = key ? profile_item_find(context->plan->profile, key) : NULL;
+    struct item_value value;
+    if (!p->same_serial)
+        return true;
+    if (!item)
+        return error_set(error, ERROR_AUTHOR,
+                         "`same_serial: true`, but profile '%s' does not say which item is the serial number",
+                         context->plan->profile->profile);
+    if (!board_read_item(context->board, item, &value, error))
+        return false;
+    return strcmp(value.text, context->plan->sn) == 0 ||
+           error_set(
+               error, ERROR_RULE,
+               "the board's serial number is '%s', the scan says '%s': the wrong label was scanned, or the "
+               "wrong board is connected",
+               value.absent ? "(not set)" : value.text, context->plan->sn);
+}
+
 static bool claim_board(struct step_context *context, GError **error)
 {
     const struct desk *desk = context->desk;
     if (!desk->claim(desk->context, context->run, CLAIM_UNIT, context->unique_id, NULL, error))
         return false;
-    return !plan_writes_serial(context->plan) || desk->claim(desk->context, context->run, CLAIM_SERIAL,
-                                                             context->unique_id, context->plan->sn, error);
+    const struct recipe_identify *p = context->step->parameters;
+    return !(plan_writes_serial(context->plan) || p->same_serial) ||
+           desk->claim(desk->context, context->run, CLAIM_SERIAL, context->unique_id, context->plan->sn,
+                       error);
 }
 
 static bool post_identity(struct step_context *context, const char *mcu_id, GError **error)
@@ -141,21 +167,6 @@ bool identify_bootloader(struct step_context *context, GError **error)
            post_identity(context, mcu_id, error);
 }
 
-/* A run that ended after its board hibernated left a board that only its supply wakes. */
-static bool wake(struct step_context *context, GError **silence)
-{
-    g_autoptr(GError) asleep = NULL;
-    if (board_identify(context->board, &context->identity, &asleep))
-        return true;
-    if (error_kind(asleep) != ERROR_SILENT || !plan_has(context->plan, "hibernate") || !context->bench) {
-        g_propagate_error(silence, g_steal_pointer(&asleep));
-        return false;
-    }
-    int64_t deadline = tick_now(context->slot->tick) + context->plan->profile->firmware.start_max;
-    return bench_power_cycle(context->bench, POWER_OFF_MS, silence) &&
-           board_wait_alive(context->board, deadline, &context->identity, silence);
-}
-
 /* On a line of several packs the record says which one was spoken to, all along. */
 static bool note_address(struct step_context *context, GError **error)
 {
@@ -168,17 +179,20 @@ static bool note_address(struct step_context *context, GError **error)
 
 static bool run(struct step_context *context, GError **error)
 {
+    const struct recipe_identify *p = context->step->parameters;
     g_autoptr(GError) silence = NULL;
     if (!note_address(context, error))
         return false;
-    if (wake(context, &silence)) {
+    if (p->wake && !identify_wake(context, p, error))
+        return false;
+    if (board_identify(context->board, &context->identity, &silence)) {
         if (!context->identity.has_unique_id)
             return error_set(error, ERROR_RULE,
                              "the board shows no unique id, so it cannot be told from others");
         return step_bind_unique_id(context, context->identity.unique_id, error) &&
                step_check_identity(context, &context->identity, error) &&
-               check_foreign_serial(context, error) && claim_board(context, error) &&
-               post_identity(context, NULL, error);
+               check_foreign_serial(context, error) && check_same_serial(context, error) &&
+               claim_board(context, error) && post_identity(context, NULL, error);
     }
     if (error_kind(silence) == ERROR_SILENT && plan_has(context->plan, "flash")) {
         g_autoptr(GError) no_bootloader = NULL;

@@ -8,7 +8,7 @@
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
     step_calibrate_gain, step_calibrate_temperature, step_clock, step_antitheft_off, step_measure_kind,
-    step_prompt, step_defaults, step_hibernate, step_label;
+    step_prompt, step_defaults, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -29,7 +29,7 @@ const struct step_kind *const step_kinds[] = {
     &step_measure_kind,
     &step_prompt,
     &step_defaults,
-    &step_hibernate,
+    &step_sleep,
     &step_label,
     NULL,
 };

@@ -11,9 +11,9 @@ unit BSN90000002
 expect 0 'PASS BSN90000002'
 packline records show BSN90000002 --station "$station" >"$work/out"
 code=0
-expect 0 'hibernate'
+expect 0 'sleep'
 
-say "a hibernating board is woken by its supply, and keeps its number"
+say "a hibernating board is woken by a charge, and keeps its number"
 unit BSN90000003
 expect 7 "already carries serial number 'BSN90000002'"
 audit

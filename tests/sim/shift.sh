@@ -8,6 +8,12 @@ one=$("$BUILD/packline" simulate --seed "$seed" --units "$units" --slots 4)
 echo "$one"
 grep -q '^broken promises: 0$' <<<"$one"
 
+for family in monv4; do
+    other=$("$BUILD/packline" simulate --family "$family" --seed "$seed" --units $((units / 2)) --slots 4)
+    echo "$other"
+    grep -q '^broken promises: 0$' <<<"$other"
+done
+
 trace() {
     "$BUILD/packline" simulate --seed 3 --units 20 --slots "$1" --jobs "$2" | grep '^trace'
 }

@@ -8,11 +8,11 @@
 static void test_rules(void)
 {
     static const int codes[ERROR_KINDS] = {
-        [ERROR_USAGE] = 2,     [ERROR_AUTHOR] = 3,   [ERROR_ABSENT] = 4,     [ERROR_CABLE] = 5,
-        [ERROR_SILENT] = 5,    [ERROR_GARBLED] = 5,  [ERROR_MISMATCH] = 6,   [ERROR_REFUSED] = 1,
-        [ERROR_LIMIT] = 1,     [ERROR_RULE] = 7,     [ERROR_TRUST] = 7,      [ERROR_INSTRUMENT] = 8,
-        [ERROR_STORAGE] = 9,   [ERROR_PRINTER] = 10, [ERROR_CANCELLED] = 11, [ERROR_BUSY] = 12,
-        [ERROR_INTERNAL] = 70,
+        [ERROR_USAGE] = 2,   [ERROR_AUTHOR] = 3,    [ERROR_ABSENT] = 4,     [ERROR_CABLE] = 5,
+        [ERROR_SILENT] = 5,  [ERROR_GARBLED] = 5,   [ERROR_MISMATCH] = 6,   [ERROR_REFUSED] = 1,
+        [ERROR_LIMIT] = 1,   [ERROR_RULE] = 7,      [ERROR_TRUST] = 7,      [ERROR_INSTRUMENT] = 8,
+        [ERROR_STORAGE] = 9, [ERROR_PRINTER] = 10,  [ERROR_CANCELLED] = 11, [ERROR_BUSY] = 12,
+        [ERROR_HOLD] = 13,   [ERROR_INTERNAL] = 70,
     };
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     for (int kind = 0; kind < ERROR_KINDS; kind++) {

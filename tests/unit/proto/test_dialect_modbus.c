@@ -412,6 +412,42 @@ static void test_exceptions(void)
     }
 }
 
+/* 150 registers, written and read back on a line that takes its time: one by one, then by block. */
+static void test_speed(void)
+{
+    static const struct {
+        const char *line;
+        int64_t percent;
+    } lines[] = {{"9600-8N1", 11}, {"115200-8N1", 5}};
+    for (gsize k = 0; k < G_N_ELEMENTS(lines); k++) {
+        struct fixture f;
+        GError *error = NULL;
+        uint8_t bytes[300], back[300];
+        set_up(&f, false, "");
+        const struct profile_block *block = profile_block_find(f.profile, "table");
+        const struct dialect_kind *dialect = f.board->dialect;
+        g_assert_true(wire_line_parse(lines[k].line, &f.wire->line, &error));
+        f.wire = f.board->wire = wire_pace(f.wire);
+        for (unsigned i = 0; i < sizeof bytes; i++)
+            bytes[i] = (uint8_t)(i * 3);
+        int64_t start = tick_now(&f.server.clock.tick);
+        for (unsigned i = 0; i < sizeof bytes; i += 2) {
+            f.server.asked = 0;
+            g_assert_true(dialect->write_block(f.board, block, i, bytes + i, 2, &error));
+            g_assert_true(dialect->read_block(f.board, block, i, back + i, 2, &error));
+        }
+        int64_t singly = tick_now(&f.server.clock.tick) - start;
+        g_assert_true(dialect->write_block(f.board, block, 0, bytes, sizeof bytes, &error));
+        g_assert_true(dialect->read_block(f.board, block, 0, back, sizeof back, &error));
+        int64_t at_once = tick_now(&f.server.clock.tick) - start - singly;
+        g_assert_cmpmem(bytes, sizeof bytes, back, sizeof back);
+        printf("# %s: 150 registers with read-back: one by one %.3f s, by block %.3f s (%.3f)\n",
+               lines[k].line, (double)singly / 1e6, (double)at_once / 1e6, (double)at_once / (double)singly);
+        g_assert_cmpint(at_once * 100, <=, singly * lines[k].percent);
+        tear_down(&f);
+    }
+}
+
 /* The profile's code of a command is the standard's function. */
 static void test_wrong_code(void)
 {
@@ -435,6 +471,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dialect-modbus/echo", test_echo);
     g_test_add_func("/dialect-modbus/lost-and-late", test_lost_and_late);
     g_test_add_func("/dialect-modbus/exceptions", test_exceptions);
+    g_test_add_func("/dialect-modbus/speed", test_speed);
     g_test_add_func("/dialect-modbus/wrong-code", test_wrong_code);
     return g_test_run();
 }

@@ -290,6 +290,33 @@ static void test_controls(void)
     tear_down(&f);
 }
 
+/* Raw registers go around the items, not around what must never be written. */
+static void test_registers(void)
+{
+    struct fixture f;
+    uint16_t value;
+    g_autoptr(GError) error = NULL;
+    set_up(&f, NULL);
+    g_assert_true(board_register_read(f.board, 0x0204, &value, &error));
+    g_assert_cmpuint(value, ==, 3650);
+    g_assert_true(board_register_write(f.board, 0x0204, 3600, &error));
+    g_assert_cmpint(read_raw(&f, "protect.cov"), ==, 3600);
+    g_assert_true(board_register_write(f.board, 0x0300, 81, &error)); /* an engineer's */
+    const unsigned forbidden[] = {0x0101, 0x0117};
+    for (gsize i = 0; i < G_N_ELEMENTS(forbidden); i++) {
+        g_assert_false(board_register_write(f.board, forbidden[i], 0, &error));
+        g_assert_error(error, PACK_ERROR, ERROR_RULE);
+        g_clear_error(&error);
+    }
+    g_assert_cmpint(read_raw(&f, "system.baud"), ==, 9600);
+    g_assert_false(board_register_write(f.board, 0x0600, 1, &error)); /* obeyed, but reads 0 */
+    g_assert_error(error, PACK_ERROR, ERROR_MISMATCH);
+    g_clear_error(&error);
+    g_assert_false(board_register_read(f.board, 0x4000, &value, &error));
+    g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
+    tear_down(&f);
+}
+
 /* Busy while it restores: the board says so, and that is what the error says. */
 static void test_busy(void)
 {
@@ -327,6 +354,88 @@ static void test_sleep(void)
     tear_down(&f);
 }
 
+/* Everything a person may write, as it is. */
+static struct item_value *all_values(struct fixture *f, unsigned *n)
+{
+    struct item_value *values = g_new0(struct item_value, f->profile->items->len);
+    GError *error = NULL;
+    *n = 0;
+    for (guint i = 0; i < f->profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(f->profile->items, i);
+        if (item->in->in_image && item->type != ITEM_TEXT &&
+            (item->access == ACCESS_SERVICE || item->access == ACCESS_ENGINEERING))
+            values[(*n)++].item = item;
+    }
+    g_assert_true(board_read_values(f->board, values, *n, &error));
+    return values;
+}
+
+static void one_by_one(struct fixture *f, const struct item_value *values, unsigned n)
+{
+    GError *error = NULL;
+    for (unsigned i = 0; i < n; i++)
+        g_assert_true(board_write_item(f->board, &values[i], NULL, &error));
+}
+
+static void by_block(struct fixture *f, const struct item_value *values, unsigned n)
+{
+    GError *error = NULL;
+    g_autofree struct item_value *found = g_memdup2(values, n * sizeof *values);
+    g_assert_true(board_write_values(f->board, values, n, &error));
+    g_assert_true(board_read_values(f->board, found, n, &error));
+    for (unsigned i = 0; i < n; i++)
+        g_assert_cmpint(found[i].raw, ==, values[i].raw);
+}
+
+/* The time of one exchange that cannot be less: both frames, the board's 5 ms, the silence. */
+static int64_t least_us(unsigned answer_bytes, int64_t baud)
+{
+    int64_t silence = baud > 19200 ? 1750 : 35 * 1000000 / baud;
+    return (8 + answer_bytes) * 10 * 1000000 / baud + 5000 + silence;
+}
+
+/* On a line that takes its time; the clock is virtual, so these are exact. */
+static void test_speed(void)
+{
+    static const struct {
+        const char *line;
+        int64_t baud, percent;
+    } lines[] = {{"9600-8N1", 9600, 12}, {"115200-8N1", 115200, 8}};
+    static const unsigned registers[] = {24, 56, 26, 33, 7, 15};
+    for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+        struct fixture f;
+        GError *error = NULL;
+        unsigned n;
+        set_up(&f, NULL);
+        g_assert_true(wire_line_parse(lines[i].line, &f.far.wire->line, &error));
+        f.far.wire = f.board->wire = wire_pace(f.far.wire);
+        f.far.wire->line = f.far.wire->under->line;
+        g_autofree struct item_value *values = all_values(&f, &n);
+        g_assert_cmpuint(n, ==, 24 + 56 + 26 + 33 + 7 - 2); /* but the rate and the reserved one */
+
+        int64_t start = tick_now(&f.far.clock.tick);
+        one_by_one(&f, values, n);
+        int64_t singly = tick_now(&f.far.clock.tick) - start;
+        by_block(&f, values, n);
+        int64_t block = tick_now(&f.far.clock.tick) - start - singly;
+        start = tick_now(&f.far.clock.tick);
+        struct board_image *image = board_image_read(f.board, &error);
+        int64_t read = tick_now(&f.far.clock.tick) - start, least = 0;
+        g_assert_nonnull(image);
+        board_image_free(image);
+        for (gsize k = 0; k < G_N_ELEMENTS(registers); k++)
+            least += least_us(5 + 2 * registers[k], lines[i].baud);
+        printf("# %s: %u parameters with read-back: one by one %.3f s, by block %.3f s (%.3f); image %.3f s, "
+               "limit %.3f s (%.3f)\n",
+               lines[i].line, n, (double)singly / 1e6, (double)block / 1e6, (double)block / (double)singly,
+               (double)read / 1e6, (double)least / 1e6, (double)read / (double)least);
+        g_assert_cmpint(block * 100, <=, singly * lines[i].percent);
+        if (lines[i].baud == 9600) /* the family's own rate */
+            g_assert_cmpint(read * 100, <=, least * 105);
+        tear_down(&f);
+    }
+}
+
 /* Disturbed answers: a value read is the true one, or an error. */
 static void test_corruption(void)
 {
@@ -361,8 +470,10 @@ int main(int argc, char **argv)
     g_test_add_func("/monv4/dead-band", test_dead_band);
     g_test_add_func("/monv4/calibrate", test_calibrate);
     g_test_add_func("/monv4/controls", test_controls);
+    g_test_add_func("/monv4/registers", test_registers);
     g_test_add_func("/monv4/busy", test_busy);
     g_test_add_func("/monv4/sleep", test_sleep);
+    g_test_add_func("/monv4/speed", test_speed);
     g_test_add_func("/monv4/corruption", test_corruption);
     return g_test_run();
 }

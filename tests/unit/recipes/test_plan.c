@@ -150,8 +150,8 @@ static void test_without_firmware(void)
         {"product.remarks: 16S 100 Ah", "product.remarks: Stückprüfung", "ASCII"},
         {"  - do: defaults\n", "", NULL},
         {"  - do: cells\n", "  - do: defaults\n  - do: cells\n", "would take back"},
-        {"  - do: clock\n", "  - do: hibernate\n  - do: clock\n", "answers nobody"},
-        {"  - do: hibernate\n  - do: label", "  - do: label\n  - do: hibernate", "last step"},
+        {"  - do: clock\n", "  - do: sleep\n  - do: clock\n", "steps still need it"},
+        {"  - do: sleep\n  - do: label", "  - do: label\n  - do: sleep", "last step"},
         {"    level: administrator\n", "    level: operator\n", "administrator login"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

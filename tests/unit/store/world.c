@@ -75,6 +75,7 @@ static bool answered(struct world *world, bool ok, int rows, GError *error)
 {
     g_autoptr(GError) taken = error;
     int64_t seq = world->store->seq;
+    (void)taken;
     if (!ok) {
         if (!g_error_matches(taken, PACK_ERROR, ERROR_STORAGE))
             world_find(world, FINDING_OTHER, "refused: %s", taken ? taken->message : "without a word");
