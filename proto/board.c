@@ -128,15 +128,69 @@ static bool check_interlock(struct board *board, enum board_control control, int
                      charge ? "charge" : "discharge", charge ? "discharge" : "charge", flows);
 }
 
-bool board_control(struct board *board, enum board_control control, int argument, GError **error)
+/* 1 is on: turned round for boards that mean it the other way. */
+static bool turn_polarity(const struct board *board, enum board_control control, int *argument,
+                          GError **error)
+{
+    if (control != CONTROL_CHARGE_FET && control != CONTROL_DISCHARGE_FET)
+        return true;
+    if (board->profile->fet_polarity == POLARITY_UNMEASURED)
+        return error_set(error, ERROR_RULE,
+                         "nobody knows which way round profile '%s' switches a FET: measure it on a board "
+                         "with `packline board fet-polarity` and write it into the profile",
+                         board->profile->profile);
+    if (board->profile->fet_polarity == POLARITY_INVERTED)
+        *argument = !*argument;
+    return true;
+}
+
+static bool send_control(struct board *board, enum board_control control, int argument, GError **error)
 {
     const struct described_call call = {.argument = argument};
     const enum profile_procedure_name name = PROCEDURE_RESET + (int)control;
-    if (!check_interlock(board, control, argument, error))
-        return false;
     return board->dialect->control && !profile_procedure_find(board->profile, name)
                ? board->dialect->control(board, control, argument, error)
                : described_run(board, name, &call, error);
+}
+
+bool board_control(struct board *board, enum board_control control, int argument, GError **error)
+{
+    return check_interlock(board, control, argument, error) &&
+           turn_polarity(board, control, &argument, error) && send_control(board, control, argument, error);
+}
+
+#define IDLE_MA   500
+#define FOLLOW_MS 300
+
+static bool state_after(struct board *board, int raw, bool *on, GError **error)
+{
+    struct board_telemetry live;
+    if (!send_control(board, CONTROL_CHARGE_FET, raw, error) ||
+        !wire_pause_ms(board->wire, FOLLOW_MS, error) || !board_telemetry(board, &live, error))
+        return false;
+    *on = live.charge_fet;
+    return true;
+}
+
+bool board_measure_polarity(struct board *board, enum profile_polarity *found, GError **error)
+{
+    struct board_telemetry live;
+    bool with_zero, with_one, back;
+    if (!board_telemetry(board, &live, error))
+        return false;
+    if (ABS(live.current_ma) > IDLE_MA || !live.charge_fet || !live.discharge_fet)
+        return error_set(error, ERROR_RULE,
+                         "the polarity is measured while no current flows and both FETs are on");
+    if (!state_after(board, 0, &with_zero, error) || !state_after(board, 1, &with_one, error))
+        return false;
+    if (with_zero == with_one)
+        return error_set(error, ERROR_REFUSED, "the charge FET stays %s with 0 and with 1",
+                         with_one ? "on" : "off");
+    *found = with_one ? POLARITY_PLAIN : POLARITY_INVERTED;
+    if (with_one)
+        return true;
+    return state_after(board, 0, &back, error) &&
+           (back || error_set(error, ERROR_REFUSED, "the charge FET does not go on again"));
 }
 
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,

@@ -120,6 +120,10 @@ bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_G
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_control(struct board *board, enum board_control control, int argument,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Switches the charge FET off and on again and looks which of 0 and 1 did it; RULE unless both FETs are on
+ * and no current flows. */
+bool board_measure_polarity(struct board *board, enum profile_polarity *found,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* truth: mA for gain, m°C for temperature of sensor, unused otherwise. */
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -222,20 +222,36 @@ static bool read_whole(struct board *board, const struct profile_block *block, u
     return true;
 }
 
+/* What a board shows with another sign than it takes must not go back to it as it came. */
+static void turn_signs(const struct profile *profile, const struct profile_block *block, uint8_t *bytes)
+{
+    for (guint i = 0; i < profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(profile->items, i);
+        struct item_value value;
+        if (item->in != block || !item->reads_negative)
+            continue;
+        profile_value_decode(item, bytes + item->offset, &value);
+        profile_value_encode(&value, bytes + item->offset);
+    }
+}
+
 static bool write_whole(struct board *board, const struct profile_block *block, unsigned offset,
                         const uint8_t *bytes, unsigned n, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     g_autofree uint8_t *info = g_malloc0(1 + (gsize)block->size);
-    unsigned lead = block->leads_address;
+    size_t lead = block->leads_address, size = (size_t)(block->write_size ? block->write_size : block->size);
+    if (offset + n > size || (n < size && !block->read_code))
+        return error_set(error, ERROR_RULE, "block '%s' is written in its first %zu bytes, and whole",
+                         block->name, size);
     info[0] = (uint8_t)board->address;
-    if (n < block->size && !read_whole(board, block, info + lead, error))
+    if (n < size && !read_whole(board, block, info + lead, error))
         return false;
+    turn_signs(board->profile, block, info + lead);
     memcpy(info + lead + offset, bytes, n);
-    return transact(
-        board,
-        &(struct exchange){block->name, REPEATABLE, info, lead + (size_t)block->size, 0, block->write_code},
-        reply, error);
+    return transact(board,
+                    &(struct exchange){block->name, REPEATABLE, info, lead + size, 0, block->write_code},
+                    reply, error);
 }
 
 static bool read_block(struct board *board, const struct profile_block *block, unsigned offset,
@@ -243,6 +259,8 @@ static bool read_block(struct board *board, const struct profile_block *block, u
 {
     if (block->read_command && strcmp(block->read_command, "manufacturing") == 0)
         return read_manufacturing(board, block, offset, bytes, n, error);
+    if (!block->read_code && block->write_code)
+        return error_set(error, ERROR_REFUSED, "block '%s' can only be written", block->name);
     if (!block->read_code)
         return read_plain(board, block, offset, bytes, n, error);
     g_autofree uint8_t *whole = g_malloc((gsize)block->size);
@@ -273,7 +291,7 @@ static bool write_plain(struct board *board, const struct profile_block *block, 
 static bool write_block(struct board *board, const struct profile_block *block, unsigned offset,
                         const uint8_t *bytes, unsigned n, GError **error)
 {
-    if (!block->read_code)
+    if (!block->read_code && !block->write_code)
         return write_plain(board, block, offset, bytes, n, error);
     return block->write_code ? write_whole(board, block, offset, bytes, n, error)
                              : error_set(error, ERROR_RULE, "block '%s' cannot be written", block->name);
@@ -442,8 +460,10 @@ static bool read_group(struct board *board, struct board_telemetry *t, GError **
 static bool read_pack(struct board *board, struct board_telemetry *t, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    const uint8_t info[] = {(uint8_t)board->address};
-    const struct yd1363_pack pack = {.pack = board->address,
+    /* A pack alone on its line may have address 0; packs are numbered from 1. */
+    const uint8_t info[] = {(uint8_t)MAX(board->address, 1)};
+    const struct yd1363_pack pack = {.pack = info[0],
+                                     .layout = board->profile->frame.pack_layout,
                                      .info_flag = board->profile->frame.info_flag,
                                      .last_sensors = board->profile->frame.last_sensors};
     const char *wrong;

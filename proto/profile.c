@@ -9,7 +9,7 @@
 /* profile_procedures.c */
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
     profile_clock_schema, profile_frame_schema, profile_log_schema, profile_set_schema;
-extern const struct bind_choice profile_auths[];
+extern const struct bind_choice profile_auths[], profile_polarities[];
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
 void profile_check_sets(struct profile *profile, struct bind_report *report);
 
@@ -100,6 +100,8 @@ static const struct bind_field block_fields[] = {
       .doc = "With a code of its own: the board's address stands in front of the bytes."),
     F(profile_block, size_min, BIND_INTEGER, .preset = "0", .max = 1024,
       .doc = "With a code of its own: shortest answer, the rest counts as unset; 0 = size."),
+    F(profile_block, write_size, BIND_INTEGER, .preset = "0", .max = 1024,
+      .doc = "With a code of its own: bytes that are written, from the first; 0 = size."),
     F(profile_block, in_image, BIND_FLAG, .preset = "false",
       .doc = "Part of the parameter image that is read and kept before the first write."),
     EVIDENCE(profile_block),
@@ -168,6 +170,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
       .doc = "Login it needs to be written."),
     F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
+    F(profile_item, reads_negative, BIND_FLAG, .preset = "false",
+      .doc = "The board shows it with its sign turned, and takes it plain."),
     F(profile_item, evidence, BIND_CHOICE, .choices = evidences, .preset = "reference",
       .doc = "How it is known."),
     SOURCE(profile_item),
@@ -264,6 +268,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, address_max, BIND_INTEGER, .preset = "255", .max = 255, .doc = "Highest address there is."),
     F(profile, auth, BIND_CHOICE, .preset = "board", .choices = profile_auths,
       .doc = "Who looks at the password of a login."),
+    F(profile, fet_polarity, BIND_CHOICE, .preset = "plain", .choices = profile_polarities,
+      .doc = "Which way round the FET commands switch."),
     F(profile, interlock_current, BIND_QUANTITY, .quantity = QUANTITY_CURRENT, .max = 1000000,
       .doc = "A FET is not switched off while this much flows through it the other way; absent = no such "
              "rule."),
@@ -476,8 +482,9 @@ static void check_blocks(const struct check *c)
             wrong(c, block, "name", NULL, "block '%s' is named twice", block->name);
         if (block->read_command && !profile_command_find(c->profile, block->read_command))
             wrong(c, block, "read_command", NULL, "no command '%s'", block->read_command);
-        if (block->size_min > block->size)
-            wrong(c, block, "size_min", NULL, "size_min is above size");
+        if (block->size_min > block->size || block->write_size > block->size)
+            wrong(c, block, block->size_min > block->size ? "size_min" : "write_size", NULL,
+                  "it is above size");
         c->profile->has_reference |= block->evidence == EVIDENCE_REFERENCE;
     }
 }

@@ -44,6 +44,7 @@ struct profile_block {
     int64_t read_code, write_code; /* of a block with codes of its own, moved whole; 0 = none */
     bool leads_address;            /* the board's address stands in front of such a block */
     int64_t size_min;              /* shortest such block; what is missing counts as unset; 0 = size */
+    int64_t write_size;            /* bytes of such a block that are written; 0 = size */
     bool in_image; /* part of the parameter image that is read and kept before the first write */
     int evidence;
     char *source;
@@ -80,6 +81,7 @@ struct profile_item {
     int access;    /* enum profile_access */
     int level;     /* login level needed to write: 0 operator, 1 administrator */
     bool secret;   /* never shown */
+    bool reads_negative; /* the board shows it with its sign turned, and takes it plain */
     int evidence;
     char *source;
     char *note; /* quirk worth knowing */
@@ -207,17 +209,22 @@ struct profile_log {
 
 /* What every frame of a dialect carries, where the dialect leaves it open. */
 enum profile_info_flag { INFO_FLAG_ABSENT, INFO_FLAG_PRESENT, INFO_FLAG_EITHER };
-enum profile_last_sensors { LAST_SENSORS_CELLS, LAST_SENSORS_AMBIENT_MOS };
+enum profile_last_sensors { LAST_SENSORS_CELLS, LAST_SENSORS_AMBIENT_MOS, LAST_SENSORS_MOS_AMBIENT };
+enum profile_pack_layout { PACK_LAYOUT_CELSIUS, PACK_LAYOUT_KELVIN };
 struct profile_frame {
     struct bind_place place;
     int64_t version, equipment; /* of a request: VER and CID1 */
     GBytes *answers;            /* one byte a version that an answer may have; NULL = any */
     int info_flag;              /* enum profile_info_flag: a byte in front of the packs of a reading */
     int last_sensors;           /* enum profile_last_sensors: what the last two temperatures are */
+    int pack_layout;            /* enum profile_pack_layout */
 };
 
 /* Who looks at the password of a login. */
 enum profile_auth { AUTH_BOARD, AUTH_HOST, AUTH_NONE };
+
+/* Which way round a FET command of 1 and 0 switches. */
+enum profile_polarity { POLARITY_PLAIN, POLARITY_INVERTED, POLARITY_UNMEASURED };
 
 /* Rules between values; `left`, `right`, … are item keys. */
 enum profile_check {
@@ -286,6 +293,7 @@ struct profile {
     int64_t address; /* bus address */
     int64_t address_min, address_max;
     int auth;                   /* enum profile_auth */
+    int fet_polarity;           /* enum profile_polarity */
     int64_t interlock_current;  /* mA: a FET stays on while this flows the other way; 0 = no interlock */
     int64_t reply_max, gap_min; /* µs */
     int64_t retries;

@@ -8,7 +8,7 @@
 
 extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
     profile_clock_schema, profile_frame_schema, profile_log_schema;
-extern const struct bind_choice profile_auths[];
+extern const struct bind_choice profile_auths[], profile_polarities[];
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
 
 #define F(type_, key_, kind, ...)                                                                            \
@@ -151,6 +151,13 @@ const struct bind_choice profile_auths[] = {
     {"none", AUTH_NONE, "nobody, there is no login"},
     {NULL}};
 
+const struct bind_choice profile_polarities[] = {
+    {"plain", POLARITY_PLAIN, "1 switches on, 0 off"},
+    {"inverted", POLARITY_INVERTED, "0 switches on, 1 off"},
+    {"unmeasured", POLARITY_UNMEASURED,
+     "nobody knows: no FET is switched until `packline board fet-polarity` has shown it on a board"},
+    {NULL}};
+
 static const struct bind_choice info_flags[] = {
     {"absent", INFO_FLAG_ABSENT, "the first byte is the pack"},
     {"present", INFO_FLAG_PRESENT, "a flag byte stands in front of it"},
@@ -159,6 +166,11 @@ static const struct bind_choice info_flags[] = {
 static const struct bind_choice last_sensors[] = {
     {"cells", LAST_SENSORS_CELLS, "cell sensors as all others"},
     {"ambient-mos", LAST_SENSORS_AMBIENT_MOS, "ambient and MOSFET"},
+    {"mos-ambient", LAST_SENSORS_MOS_AMBIENT, "MOSFET and ambient"},
+    {NULL}};
+static const struct bind_choice pack_layouts[] = {
+    {"celsius", PACK_LAYOUT_CELSIUS, "whole degrees from -40 °C, 10 mV, SOC and SOH, numbered states"},
+    {"kelvin", PACK_LAYOUT_KELVIN, "tenths of a kelvin, 1 mV, design capacity, nine state bytes"},
     {NULL}};
 static const struct bind_field frame_fields[] = {
     F(profile_frame, version, BIND_ADDRESS, .preset = "0x22", .max = 0xff, .doc = "VER of a request."),
@@ -170,6 +182,8 @@ static const struct bind_field frame_fields[] = {
       .doc = "What the readings of a pack begin with."),
     F(profile_frame, last_sensors, BIND_CHOICE, .preset = "cells", .choices = last_sensors,
       .doc = "What the last two temperatures of a pack are."),
+    F(profile_frame, pack_layout, BIND_CHOICE, .preset = "celsius", .choices = pack_layouts,
+      .doc = "How the readings of a pack are laid out."),
     {NULL}};
 const struct bind_schema profile_frame_schema = {.name = "frame",
                                                  .doc = "What every frame carries.",

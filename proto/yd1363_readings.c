@@ -105,21 +105,27 @@ bool yd1363_group(const uint8_t *p, size_t n, struct board_telemetry *t, size_t 
     return true;
 }
 
-/* Whole degrees from -40 °C; 0 and all ones are sensors that are not there. */
-static int64_t pack_temperature(const uint8_t *p)
+#define ZERO_KELVIN 2730 /* tenths, of 0 °C */
+#define ABSENT_MDEG (-40000)
+
+/* Whole degrees from -40 °C, or tenths of a kelvin; 0, all ones and -40 °C are sensors that are not there. */
+static int64_t pack_temperature(const struct yd1363_pack *how, const uint8_t *p)
 {
-    return u16(p) == 0 || u16(p) == 0xffff ? TELEMETRY_ABSENT : ((int64_t)u16(p) - 40) * 1000;
+    bool kelvin = how->layout == PACK_LAYOUT_KELVIN;
+    int64_t mdeg = kelvin ? ((int64_t)u16(p) - ZERO_KELVIN) * 100 : ((int64_t)u16(p) - 40) * 1000;
+    return u16(p) == 0 || u16(p) == 0xffff || mdeg == ABSENT_MDEG ? TELEMETRY_ABSENT : mdeg;
 }
 
 static void take_temperatures(const struct yd1363_pack *how, const uint8_t *p, unsigned n,
                               struct board_telemetry *t)
 {
-    bool split = how->last_sensors == LAST_SENSORS_AMBIENT_MOS && n >= 2;
+    bool split = how->last_sensors != LAST_SENSORS_CELLS && n >= 2;
+    unsigned mos = how->last_sensors == LAST_SENSORS_AMBIENT_MOS ? n - 1 : n - 2;
     t->sensors = split ? n - 2 : n;
     for (unsigned i = 0; i < t->sensors; i++)
-        t->sensor_mdeg[i] = pack_temperature(p + (size_t)2 * i);
-    t->ambient_mdeg = split ? pack_temperature(p + (size_t)2 * (n - 2)) : TELEMETRY_ABSENT;
-    t->mos_mdeg = split ? pack_temperature(p + (size_t)2 * (n - 1)) : TELEMETRY_ABSENT;
+        t->sensor_mdeg[i] = pack_temperature(how, p + (size_t)2 * i);
+    t->mos_mdeg = split ? pack_temperature(how, p + (size_t)2 * mos) : TELEMETRY_ABSENT;
+    t->ambient_mdeg = split ? pack_temperature(how, p + (size_t)2 * (2 * n - 3 - mos)) : TELEMETRY_ABSENT;
 }
 
 /* Lengths of a pack's answer: the numbers in it must add up to its end. */
@@ -148,10 +154,30 @@ static const char *shape_of(const struct yd1363_pack *how, const uint8_t *p, siz
     return n < shape->after ? "the answer ends within its temperatures" : NULL;
 }
 
-/* Full, cycles, SOC and SOH are there in every answer seen; how many values follow them differs, and some are
- * one byte. */
-#define ANALOG_FIXED 7
-#define ANALOG_LEAST 6
+/* Full, cycles, and SOC with SOH or the design capacity are there in every answer seen; how many values
+ * follow them differs, and some are one byte. */
+#define ANALOG_FIXED  7
+#define ANALOG_LEAST  6
+#define ANALOG_SPARED 2 /* more bytes than announced that boards of the kelvin layout send */
+
+static int64_t share_ppc(int64_t part, int64_t whole)
+{
+    return whole > 0 ? MIN(part * 100000 / whole, 100000) : 0;
+}
+
+static void take_capacities(const struct yd1363_pack *how, const uint8_t *v, struct board_telemetry *t)
+{
+    t->remaining_mah = (int64_t)u16(v) * 10;
+    t->full_mah = (int64_t)u16(v + 3) * 10;
+    t->cycles = u16(v + 5);
+    if (how->layout == PACK_LAYOUT_KELVIN) {
+        t->soc_ppc = share_ppc(t->remaining_mah, t->full_mah);
+        t->soh_ppc = share_ppc(t->full_mah, (int64_t)u16(v + 7) * 10);
+    } else {
+        t->soc_ppc = (int64_t)v[7] * 1000;
+        t->soh_ppc = (int64_t)v[8] * 1000;
+    }
+}
 
 static const char *analog_at(const struct yd1363_pack *how, const uint8_t *p, size_t n, size_t at,
                              struct board_telemetry *t)
@@ -163,7 +189,8 @@ static const char *analog_at(const struct yd1363_pack *how, const uint8_t *p, si
     size_t behind = shape.after + ANALOG_FIXED;
     if (n < behind + ANALOG_LEAST)
         return "the answer is too short";
-    if (n - behind > (size_t)2 * p[behind - 1])
+    bool kelvin = how->layout == PACK_LAYOUT_KELVIN;
+    if (n - behind > (size_t)2 * p[behind - 1] + (kelvin ? ANALOG_SPARED : 0))
         return "the answer is longer than the values it announces";
     const uint8_t *v = p + shape.after;
     t->cells = shape.cells;
@@ -171,12 +198,8 @@ static const char *analog_at(const struct yd1363_pack *how, const uint8_t *p, si
         t->cell_mv[i] = u16(p + at + 2 + (size_t)2 * i);
     take_temperatures(how, p + shape.after - (size_t)2 * shape.temperatures, shape.temperatures, t);
     t->current_ma = (int64_t)i16(v) * 10;
-    t->pack_mv = (int64_t)u16(v + 2) * 10;
-    t->remaining_mah = (int64_t)u16(v + 4) * 10;
-    t->full_mah = (int64_t)u16(v + 7) * 10;
-    t->cycles = u16(v + 9);
-    t->soc_ppc = (int64_t)v[11] * 1000;
-    t->soh_ppc = (int64_t)v[12] * 1000;
+    t->pack_mv = (int64_t)u16(v + 2) * (kelvin ? 1 : 10);
+    take_capacities(how, v + 4, t);
     return NULL;
 }
 
@@ -326,8 +349,60 @@ static const char *states_at(const struct yd1363_pack *how, const uint8_t *p, si
     return NULL;
 }
 
+static const struct state kelvin_alarms[] = {{8, 0, "cell high"},           {8, 1, "cell low"},
+                                             {8, 2, "pack high"},           {8, 3, "pack low"},
+                                             {8, 4, "charge current high"}, {8, 5, "discharge current high"},
+                                             {9, 0, "charge hot"},          {9, 1, "discharge hot"},
+                                             {9, 2, "charge cold"},         {9, 3, "discharge cold"},
+                                             {9, 4, "ambient hot"},         {9, 5, "ambient cold"},
+                                             {9, 6, "MOSFET hot"},          {9, 7, "SOC low"},
+                                             {3, 4, "reverse polarity"}};
+static const struct state kelvin_protections[] = {{1, 0, "cell overvoltage"},
+                                                  {1, 1, "cell undervoltage"},
+                                                  {1, 2, "pack overvoltage"},
+                                                  {1, 3, "pack undervoltage"},
+                                                  {1, 4, "charge overcurrent"},
+                                                  {1, 5, "discharge overcurrent"},
+                                                  {1, 6, "short circuit"},
+                                                  {2, 0, "charge overtemperature"},
+                                                  {2, 1, "discharge overtemperature"},
+                                                  {2, 2, "charge undertemperature"},
+                                                  {2, 3, "discharge undertemperature"},
+                                                  {2, 4, "MOSFET overtemperature"},
+                                                  {2, 5, "ambient overtemperature"},
+                                                  {2, 6, "ambient undertemperature"},
+                                                  {5, 0, "charge FET fault"},
+                                                  {5, 1, "discharge FET fault"},
+                                                  {5, 2, "temperature sensor fault"},
+                                                  {5, 4, "cell fault"},
+                                                  {5, 5, "sampling fault"}};
+
+static const char *kelvin_states_at(const struct yd1363_pack *how, const uint8_t *p, size_t n, size_t at,
+                                    struct board_telemetry *t)
+{
+    enum { LIMITS = 3, STATES = 9, RESERVE = 2 };
+    struct shape shape;
+    const char *wrong = shape_of(how, p, n, at, 1, &shape);
+    if (wrong)
+        return wrong;
+    size_t first = shape.after + LIMITS;
+    if (n < first + STATES || n > first + STATES + RESERVE)
+        return "the length of the answer does not fit nine states";
+    if (shape.cells != t->cells)
+        return "the states are of another number of cells than the voltages";
+    name_states(t, &t->protections, p + first, kelvin_protections, G_N_ELEMENTS(kelvin_protections));
+    name_states(t, &t->alarms, p + first, kelvin_alarms, G_N_ELEMENTS(kelvin_alarms));
+    name_limits(t, p + at + 2, shape.cells);
+    name_limits(t, p + shape.after - shape.temperatures, shape.temperatures + LIMITS);
+    t->charge_fet = p[first + 2] >> 1 & 1;
+    t->discharge_fet = p[first + 2] >> 2 & 1;
+    t->charging = t->current_ma > 0;
+    t->discharging = t->current_ma < 0;
+    return NULL;
+}
+
 const char *yd1363_pack_states(const struct yd1363_pack *how, const uint8_t *p, size_t n,
                                struct board_telemetry *t)
 {
-    return either(states_at, how, p, n, t);
+    return either(how->layout == PACK_LAYOUT_KELVIN ? kelvin_states_at : states_at, how, p, n, t);
 }

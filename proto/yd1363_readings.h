@@ -12,6 +12,7 @@ struct yd1363_pack {
     unsigned pack;
     int info_flag;    /* enum profile_info_flag */
     int last_sensors; /* enum profile_last_sensors */
+    int layout;       /* enum profile_pack_layout */
 };
 const char *yd1363_pack_analog(const struct yd1363_pack *how, const uint8_t *p, size_t n,
                                struct board_telemetry *t);

@@ -114,6 +114,24 @@ static int with_session(const struct cli_input *input,
     return ok ? 0 : cli_fail(input, error);
 }
 
+static bool board_polarity_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    enum profile_polarity found;
+    if (!cli_has(input, "yes"))
+        return error_set(error, ERROR_USAGE,
+                         "is the charger off and no load connected, so that the charge FET may go off for a "
+                         "moment? then say --yes");
+    if (!board_measure_polarity(session->board, &found, error))
+        return false;
+    printf("fet_polarity: %s\n", found == POLARITY_PLAIN ? "plain" : "inverted");
+    return true;
+}
+
+static int polarity_verb(const struct cli_input *input)
+{
+    return with_session(input, board_polarity_verb);
+}
+
 static int telemetry_verb(const struct cli_input *input)
 {
     return with_session(input, board_telemetry_verb);
@@ -125,6 +143,10 @@ static int calibrate_verb(const struct cli_input *input)
 }
 
 static const struct cli_option options[] = {BOARD_OPTIONS, {NULL}};
+static const struct cli_option polarity_options[] = {
+    BOARD_OPTIONS,
+    {"yes", 'y', NULL, false, "no charger and no load are connected: the charge FET may go off for a moment"},
+    {NULL}};
 
 const struct cli_verb cli_live_verbs[] = {
     {.name = "board telemetry",
@@ -141,5 +163,11 @@ const struct cli_verb cli_live_verbs[] = {
          "The value is the truth, as a reference shows it. Sensors count from 0: cells', MOSFET, ambient.",
      .options = options,
      .run = calibrate_verb},
+    {.name = "board fet-polarity",
+     .arguments = "",
+     .summary = "measure which way round the board's FET commands switch",
+     .text = "Public sources contradict each other about some boards. What it prints goes into the profile.",
+     .options = polarity_options,
+     .run = polarity_verb},
     {NULL},
 };
