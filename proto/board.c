@@ -137,7 +137,7 @@ static bool turn_polarity(const struct board *board, enum board_control control,
     if (board->profile->fet_polarity == POLARITY_UNMEASURED)
         return error_set(error, ERROR_RULE,
                          "nobody knows which way round profile '%s' switches a FET: measure it on a board "
-                         "with `packline board fet-polarity` and write it into the profile",
+                         "with `packline board polarity` and write it into the profile",
                          board->profile->profile);
     if (board->profile->fet_polarity == POLARITY_INVERTED)
         *argument = !*argument;

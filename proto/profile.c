@@ -409,6 +409,8 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item) && item->length)
         wrong(c, item, "length", NULL, "only text and bytes have a length");
     item->width = width_of(item);
+    if (item->reads_negative && item->type != ITEM_I16 && item->type != ITEM_I32 && item->type != ITEM_I8)
+        wrong(c, item, "reads_negative", NULL, "only signed numbers have another sign");
     if (!item->in)
         wrong(c, item, "block", NULL, "no block '%s'", item->block);
     else if (item->offset + item->width * item->count > item->in->size)

@@ -155,7 +155,7 @@ const struct bind_choice profile_polarities[] = {
     {"plain", POLARITY_PLAIN, "1 switches on, 0 off"},
     {"inverted", POLARITY_INVERTED, "0 switches on, 1 off"},
     {"unmeasured", POLARITY_UNMEASURED,
-     "nobody knows: no FET is switched until `packline board fet-polarity` has shown it on a board"},
+     "nobody knows: no FET is switched until `packline board polarity` has shown it on a board"},
     {NULL}};
 
 static const struct bind_choice info_flags[] = {

@@ -163,7 +163,7 @@ const struct cli_verb cli_live_verbs[] = {
          "The value is the truth, as a reference shows it. Sensors count from 0: cells', MOSFET, ambient.",
      .options = options,
      .run = calibrate_verb},
-    {.name = "board fet-polarity",
+    {.name = "board polarity",
      .arguments = "",
      .summary = "measure which way round the board's FET commands switch",
      .text = "Public sources contradict each other about some boards. What it prints goes into the profile.",

@@ -8,7 +8,7 @@
 #define SECONDS_MAX 600
 
 static const char *const files[] = {"recipes/boards/basen-lt55.yaml", "recipes/boards/clever-176x33.yaml",
-                                    "recipes/boards/topbms-v17.yaml"};
+                                    "recipes/boards/topbms-v17.yaml", "recipes/boards/pace-25.yaml"};
 static struct profile *profiles[G_N_ELEMENTS(files)];
 static const struct profile *profile; /* of this input */
 

@@ -9,7 +9,7 @@
 static const struct {
     const char *family;
     uint8_t version, equipment;
-} families[] = {{"basen", 0x22, 0x4a}, {"clever", 0x21, 0x46}};
+} families[] = {{"basen", 0x22, 0x4a}, {"clever", 0x21, 0x46}, {"pace", 0x25, 0x46}};
 static unsigned family;
 
 /* CID2 and INFO as a frame for this board. */
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t now_us = 1000000;
     if (size < 2)
         return 0;
-    family = data[0] >> 3 & 1;
+    family = (data[0] >> 3) % G_N_ELEMENTS(families);
     const struct vboard_options options = {
         .family = families[family].family, .address = 1, .unit_seed = data[1], .bootloader = data[0] & 1};
     struct vboard *board = vboard_new(&options, 0, NULL);
