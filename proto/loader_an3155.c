@@ -30,7 +30,7 @@ enum command {
 #define COMMAND_MS       500 /* answer to a command or address phase */
 #define CRC_MS_PER_64KIB 500
 #define QUIET_MS         20 /* a bootloader that has something to say has said it */
-#define REPAIR_TRIES     3
+#define REPAIR_TRIES     5
 #define CRC_POLY         0x04c11db7u /* RM0090 4.2: the CRC unit */
 #define CRC_INIT         0xffffffffu
 
@@ -179,25 +179,44 @@ static bool get_id(struct loader *loader, GError **error)
     return true;
 }
 
+/* Waits until nothing comes any more: what is still on its way is no answer to what follows. */
+static bool drain(struct loader *loader, int64_t first_ms, GError **error)
+{
+    for (int i = 0; i < 2 * BLOCK; i++) {
+        uint8_t byte;
+        g_autoptr(GError) quiet = NULL;
+        if (wire_receive_all(loader->wire, &byte, 1, in_ms(loader, i ? QUIET_MS : first_ms), &quiet))
+            continue;
+        if (error_kind(quiet) == ERROR_SILENT)
+            return true;
+        g_propagate_error(error, g_steal_pointer(&quiet));
+        return false;
+    }
+    return error_set(error, ERROR_GARBLED, "the line is never quiet");
+}
+
 /* Brings a disturbed dialogue back to where a command may start: half a command is completed by rubbish until
- * NACK. */
+ * NACK. Only a NACK that follows a byte of ours counts; one that came before may be rubbish itself, or the
+ * answer to a byte too many. */
 static bool resync(struct loader *loader, int64_t first_ms, GError **error)
 {
+    if (!drain(loader, first_ms, error))
+        return false;
     for (int i = 0; i < 2 * BLOCK + 8; i++) {
-        uint8_t answer;
+        const uint8_t rubbish = SYNC;
+        uint8_t answer = 0;
         g_autoptr(GError) silent = NULL;
-        if (wire_receive_all(loader->wire, &answer, 1, in_ms(loader, i ? QUIET_MS : first_ms), &silent)) {
+        if (!wire_send(loader->wire, &rubbish, 1, in_ms(loader, COMMAND_MS), error))
+            return false;
+        if (wire_receive_all(loader->wire, &answer, 1, in_ms(loader, QUIET_MS), &silent)) {
+            if (!drain(loader, QUIET_MS, error))
+                return false;
             if (answer == NACK)
-                return wire_discard(loader->wire, error);
-            continue;
-        }
-        if (error_kind(silent) != ERROR_SILENT) {
+                return true;
+        } else if (error_kind(silent) != ERROR_SILENT) {
             g_propagate_error(error, g_steal_pointer(&silent));
             return false;
         }
-        const uint8_t rubbish = SYNC;
-        if (!wire_send(loader->wire, &rubbish, 1, in_ms(loader, COMMAND_MS), error))
-            return false;
     }
     return error_set(error, ERROR_SILENT, "the bootloader does not come back");
 }
@@ -209,12 +228,9 @@ static bool may_repair(const GError *failure)
     return kind == ERROR_SILENT || kind == ERROR_GARBLED || kind == ERROR_REFUSED;
 }
 
-/* After a NACK the bootloader waits for a command, unless a byte too many came and is half of one by now. */
 static bool repair(struct loader *loader, const GError *failure, GError **error)
 {
-    bool nack = error_kind(failure) == ERROR_REFUSED;
-    return (!nack || wire_discard(loader->wire, error)) &&
-           resync(loader, nack ? QUIET_MS : COMMAND_MS, error);
+    return resync(loader, error_kind(failure) == ERROR_SILENT ? COMMAND_MS : QUIET_MS, error);
 }
 
 static bool read_once(struct loader *loader, uint32_t address, uint8_t *bytes, size_t n, GError **error)

@@ -290,18 +290,18 @@ static bool board_clock_verb(const struct cli_input *input, struct session *sess
 static bool board_identify_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     struct board_identity identity;
-    g_autoptr(GString) id = g_string_new(NULL);
+    char id[BOARD_UNIQUE_ID_TEXT] = "";
     if (!board_identify(session->board, &identity, error))
         return false;
-    for (int i = 0; identity.has_unique_id && i < 12; i++)
-        g_string_append_printf(id, "%02x", identity.unique_id[i]);
+    if (identity.has_unique_id)
+        board_unique_id_text(identity.unique_id, id);
     if (input->json)
         cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:s,s:s,s:s}}", "v", 1, "type", "info", "data",
                                  "product", identity.product, "hardware", identity.hardware, "firmware",
-                                 identity.firmware, "bootloader", identity.bootloader, "unique_id", id->str));
+                                 identity.firmware, "bootloader", identity.bootloader, "unique_id", id));
     else
         printf("product %s\nhardware %s\nfirmware %s\nbootloader %s\nunique id %s\n", identity.product,
-               identity.hardware, identity.firmware, identity.bootloader, id->str);
+               identity.hardware, identity.firmware, identity.bootloader, id);
     return true;
 }
 

@@ -1,8 +1,9 @@
-/* label render | print. */
+/* label render | print | confirm | waive. */
 #include "station/cli.h"
 
 #include "labels/render.h"
 #include "station/base/error.h"
+#include "station/confirm.h"
 #include "station/press.h"
 
 #include <string.h>
@@ -84,7 +85,10 @@ static int render(const struct cli_input *input)
     return ok ? 0 : cli_fail(input, error);
 }
 
-static int print(const struct cli_input *input)
+/* What print, confirm and waive share: an open station. */
+static int with_station(const struct cli_input *input,
+                        bool (*work)(const struct cli_input *input, const struct config *config,
+                                     struct store *store, struct screen *screen, GError **error))
 {
     GError *error = NULL;
     if (!cli_has(input, "station"))
@@ -97,10 +101,61 @@ static int print(const struct cli_input *input)
     if (!store)
         return cli_fail(input, error);
     struct screen *screen = screen_new(input->json);
-    const struct press press = {.config = config, .store = store, .tick = tick_real(), .screen = screen};
-    bool ok = press_again(&press, g_ptr_array_index(input->arguments, 0), &error);
+    bool ok = work(input, config, store, screen, &error);
     screen_free(screen);
     return ok ? 0 : cli_fail(input, error);
+}
+
+static bool print_work(const struct cli_input *input, const struct config *config, struct store *store,
+                       struct screen *screen, GError **error)
+{
+    const struct press press = {.config = config, .store = store, .tick = tick_real(), .screen = screen};
+    return press_again(&press, g_ptr_array_index(input->arguments, 0), error);
+}
+
+static int print(const struct cli_input *input)
+{
+    return with_station(input, print_work);
+}
+
+static bool confirm_work(const struct cli_input *input, const struct config *config, struct store *store,
+                         struct screen *screen, GError **error)
+{
+    const struct unit_request request = {
+        .slot = cli_get(input, "slot"), .scan = cli_get(input, "scan"), .tick = tick_real()};
+    if (!request.scan)
+        return confirm_at_desk(config, store, &request, screen, error);
+    if (!confirm_label(config, store, &request, error))
+        return false;
+    screen_line(screen, "label  %s is on its board", request.scan);
+    return true;
+}
+
+static int confirm(const struct cli_input *input)
+{
+    return with_station(input, confirm_work);
+}
+
+static bool waive_work(const struct cli_input *input, const struct config *config, struct store *store,
+                       struct screen *screen, GError **error)
+{
+    (void)config;
+    const char *sn = g_ptr_array_index(input->arguments, 0);
+    const struct store_filter filter = {.sn = sn, .verdict = "PASS", .limit = 1};
+    json_t *rows = store_records_list(store, &filter, error), *row = json_array_get(rows, 0);
+    bool ok = rows && (row || error_set(error, ERROR_ABSENT, "no unit %s passed here", sn)) &&
+              store_label_waive(store, json_integer_value(json_object_get(row, "run")),
+                                cli_get(input, "reason"), error);
+    json_decref(rows);
+    if (ok)
+        screen_line(screen, "label  %s goes on without its label confirmed, on record", sn);
+    return ok;
+}
+
+static int waive(const struct cli_input *input)
+{
+    const char *reason = cli_get(input, "reason");
+    return reason && *reason ? with_station(input, waive_work) : cli_usage(input, "--reason TEXT is needed");
 }
 
 static const struct cli_option render_options[] = {
@@ -112,6 +167,18 @@ static const struct cli_option render_options[] = {
 };
 static const struct cli_option print_options[] = {
     {"station", 's', "FILE", false, "the station file"},
+    {NULL},
+};
+
+static const struct cli_option confirm_options[] = {
+    {"station", 's', "FILE", false, "the station file"},
+    {"slot", 0, "NAME", false, "the slot; default is the station's first"},
+    {"scan", 0, "TEXT", false, "what the scanner read from the label"},
+    {NULL},
+};
+static const struct cli_option waive_options[] = {
+    {"station", 's', "FILE", false, "the station file"},
+    {"reason", 0, "TEXT", false, "why"},
     {NULL},
 };
 
@@ -131,5 +198,20 @@ const struct cli_verb cli_label_verbs[] = {
              "nobody knows whether it came out.",
      .options = print_options,
      .run = print},
+    {.name = "label confirm",
+     .arguments = "",
+     .summary = "scan a label back from the board in a slot",
+     .text = "Reads the unique id and serial number of the board in the slot and compares them and the scan "
+             "with the record. Right or wrong, the scan is on record. Without --scan it is asked for.",
+     .options = confirm_options,
+     .run = confirm},
+    {.name = "label waive",
+     .arguments = "SN",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "let a unit go on whose label cannot be scanned back",
+     .text = "For a label or board that is lost or spoiled: frees the slot, with the reason on record.",
+     .options = waive_options,
+     .run = waive},
     {NULL},
 };

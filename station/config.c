@@ -148,6 +148,11 @@ static const struct bind_field config_fields[] = {
      .child = &printer_schema,
      .max = 8,
      .doc = "Label printers; the first one is used."},
+    {.key = "confirm_labels",
+     .type = BIND_FLAG,
+     .offset = offsetof(struct config, confirm_labels),
+     .preset = "false",
+     .doc = "true: a label is scanned back from its board before the slot takes the next one."},
     {NULL},
 };
 const struct bind_schema config_schema = {.name = "packline/station/1",

@@ -34,6 +34,7 @@ struct config {
     GPtrArray *secrets; /* struct bind_pair*: name → file */
     GPtrArray *slots;   /* struct config_slot* */
     GPtrArray *printers;
+    bool confirm_labels; /* each is scanned back from its board */
 
     char *folder; /* of the station file */
     char *path;

@@ -108,6 +108,8 @@ static bool print_payload(const struct press *press, const struct layout *layout
                          press->config->path);
     const struct config_printer *printer = g_ptr_array_index(press->config->printers, 0);
     g_autofree char *link = config_link(press->config, printer->link);
+    if (press->config->confirm_labels)
+        json_object_set_new(payload, "confirm", json_true());
     char *text = json_dumps(payload, JSON_SORT_KEYS | JSON_COMPACT);
     bool queued = store_label_queue(press->store, run, text, &job, error);
     free(text);
@@ -134,14 +136,6 @@ bool press_unit(const struct press *press, const struct layout *layout, const st
     return ok;
 }
 
-/* A file the run used, by its hash, as the store kept it. */
-static GBytes *kept(const struct config *config, const char *sha256, GError **error)
-{
-    g_autofree char *store = config_path(config, config->store);
-    g_autofree char *path = g_strdup_printf("%s/files/%.2s/%s", store, sha256, sha256);
-    return bind_read_file(path, BIND_FILE_MAX, error);
-}
-
 bool press_again(const struct press *press, const char *sn, GError **error)
 {
     const struct store_filter filter = {.sn = sn, .verdict = "PASS", .limit = 1};
@@ -154,9 +148,9 @@ bool press_again(const struct press *press, const char *sn, GError **error)
         return error_set(error, ERROR_ABSENT, "no unit %s passed here, so there is no label for it", sn);
     }
     int64_t run = json_integer_value(json_object_get(row, "run"));
-    g_autoptr(GBytes) layout_bytes = kept(press->config, word(row, "layout_sha256"), error);
+    g_autoptr(GBytes) layout_bytes = store_kept_file(press->store, word(row, "layout_sha256"), error);
     g_autoptr(GBytes) profile_bytes =
-        layout_bytes ? kept(press->config, word(row, "profile_sha256"), error) : NULL;
+        layout_bytes ? store_kept_file(press->store, word(row, "profile_sha256"), error) : NULL;
     if (profile_bytes) {
         g_autoptr(bind_report_auto) layout_report = bind_report_new("layout", layout_bytes);
         g_autoptr(bind_report_auto) profile_report = bind_report_new("profile", profile_bytes);

@@ -3,6 +3,7 @@
 #include "proto/board.h"
 
 #include "station/base/error.h"
+#include "station/confirm.h"
 #include "station/press.h"
 
 #include <errno.h>
@@ -213,6 +214,33 @@ static bool warn_waivers(struct unit *unit, GError **error)
     return true;
 }
 
+/* A label that is not on its board yet holds the slot. */
+static bool confirm(struct unit *unit, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    if (!unit->config->confirm_labels ||
+        confirm_at_desk(unit->config, unit->store, unit->request, unit->screen, &wrong))
+        return true;
+    if (error_kind(wrong) != ERROR_STORAGE)
+        return error_set(error, ERROR_PRINTER, "%s; the slot waits for `packline label confirm`",
+                         wrong->message);
+    g_propagate_error(error, g_steal_pointer(&wrong));
+    return false;
+}
+
+static bool check_label(struct unit *unit, GError **error)
+{
+    int64_t run;
+    g_autofree char *sn = NULL;
+    if (!unit->config->confirm_labels)
+        return true;
+    return store_label_waiting(unit->store, unit->slot->slot, &run, &sn, error) &&
+           (!sn || error_set(error, ERROR_RULE,
+                             "slot %s waits for the label of %s: stick it onto that board and scan it with "
+                             "`packline label confirm`",
+                             unit->slot->slot, sn));
+}
+
 static int finish(struct unit *unit, const struct engine_result *result)
 {
     g_autoptr(GError) error = NULL;
@@ -224,11 +252,14 @@ static int finish(struct unit *unit, const struct engine_result *result)
                                 .print = world ? world->print : NULL,
                                 .context = world ? world->context : NULL};
     int code = result->exit_code;
-    if (result->verdict == VERDICT_PASS && unit->plan->production && unit->plan->layout &&
-        !press_unit(&press, unit->plan->layout, unit->plan->profile, unit->run, &error)) {
-        code = error_rule(error)->exit_code;
-        screen_line(unit->screen, "  LABEL NOT PRINTED: %s", error->message);
-        screen_line(unit->screen, "       %s", error_rule(error)->advice);
+    if (result->verdict == VERDICT_PASS && unit->plan->production && unit->plan->layout) {
+        bool printed = press_unit(&press, unit->plan->layout, unit->plan->profile, unit->run, &error);
+        if (!printed || !confirm(unit, &error)) {
+            code = error_rule(error)->exit_code;
+            screen_line(unit->screen, "  LABEL NOT %s: %s", printed ? "CONFIRMED" : "PRINTED",
+                        error->message);
+            screen_line(unit->screen, "       %s", error_rule(error)->advice);
+        }
     }
     screen_verdict(unit->screen, result, unit->plan->sn, unit->plan->production);
     /* A trace is evidence of a failure; a unit that passed has its proof in the journal. */
@@ -253,9 +284,9 @@ static int execute(struct unit *unit, GError **error)
                                      .connect = slot_connect,
                                      .open_bench = unit->slot->benches->len ? slot_bench : NULL,
                                      .secret = slot_secret};
-    if (!make_plan(unit, error) || !store_serial_check(unit->store, unit->plan->sn, error) ||
-        !keep_files(unit, error) || !begin(unit, error) || !open_trace(unit, error) ||
-        !warn_waivers(unit, error))
+    if (!make_plan(unit, error) || !check_label(unit, error) ||
+        !store_serial_check(unit->store, unit->plan->sn, error) || !keep_files(unit, error) ||
+        !begin(unit, error) || !open_trace(unit, error) || !warn_waivers(unit, error))
         return -1;
     engine_run(unit->plan, &slot, &unit->desk, unit->run, &result);
     int code = finish(unit, &result);

@@ -77,7 +77,7 @@ void vb_flash_erase(struct vboard *board, unsigned first_page, unsigned count)
 bool vb_flash_program(struct vboard *board, unsigned offset, const uint8_t *bytes, unsigned n)
 {
     uint8_t *to = board->nvm.flash + offset;
-    bool stuck = vb_defect(board, "stuck-bit") && offset == ODD_BLOCK;
+    bool stuck = vb_defect(board, "stuck-bit") && offset == vb_defect_number(board, "stuck-bit", ODD_BLOCK);
     if (offset == ODD_BLOCK && (vb_defect(board, "ack-no-write") || vb_defect(board, "cached-readback")))
         return true;
     for (unsigned i = 0; i < n; i++)

@@ -6,8 +6,10 @@
 #define GAIN_ERROR_PPM  30000
 #define NOISE_MA        20
 #define WILD_NOISE_MA   2000
+#define BEND_MA         30000
 #define HEAT_ERROR_MDEG 2000
 #define CELL_MV         3300
+#define CELL_NMC_MV     3700
 #define CELL_SPREAD_MV  8
 
 /* The n-th fixed error of this unit, within ±span. */
@@ -38,9 +40,16 @@ int64_t vb_true_ma(const struct vboard *board)
     return board->bench_output ? board->bench_ma : 0;
 }
 
+/* What an amplifier makes of it that is near its end. */
+static int64_t bent(const struct vboard *board, int64_t ma)
+{
+    int64_t more = ABS(ma) - BEND_MA;
+    return more > 0 && vb_defect(board, "bent-current") ? ma + (ma < 0 ? more : -more) / 10 : ma;
+}
+
 int64_t vb_current_raw_ma(struct vboard *board, bool noisy)
 {
-    int64_t true_ma = vb_true_ma(board);
+    int64_t true_ma = bent(board, vb_true_ma(board));
     int64_t noise = vb_defect(board, "noisy-current") ? WILD_NOISE_MA : NOISE_MA;
     int64_t raw = true_ma + true_ma * unit_error(board, 1, GAIN_ERROR_PPM) / 1000000 +
                   unit_error(board, 2, ZERO_ERROR_MA);
@@ -57,7 +66,8 @@ int64_t vb_current_ma(struct vboard *board, bool noisy)
 
 int64_t vb_cell_mv(const struct vboard *board, unsigned cell)
 {
-    return CELL_MV + unit_error(board, 100 + cell, CELL_SPREAD_MV);
+    return (vb_defect(board, "nmc-cells") ? CELL_NMC_MV : CELL_MV) +
+           unit_error(board, 100 + cell, CELL_SPREAD_MV);
 }
 
 int64_t vboard_bench_cells_mv(struct vboard *board)

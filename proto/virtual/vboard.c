@@ -14,20 +14,20 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_monv4, vb_family_pace,
-    vb_family_rockets;
+extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_jbd, vb_family_monv4,
+    vb_family_pace, vb_family_rockets;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever, &vb_family_monv4,
-                                                   &vb_family_pace, &vb_family_rockets};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever", "monv4", "pace",
-                                                                     "rockets"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever, &vb_family_jbd,
+                                                   &vb_family_monv4, &vb_family_pace,   &vb_family_rockets};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever", "jbd",
+                                                                     "monv4", "pace",   "rockets"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
     {"ack-no-write", "one block of flash is acknowledged and not written"},
     {"cached-readback", "one block is not written, but reading it gives what was sent"},
-    {"stuck-bit", "one flash bit cannot be programmed"},
+    {"stuck-bit", "one flash bit cannot be programmed; stuck-bit:4096 is one in the 256 bytes there"},
     {"clamp-parameter", "CELL_OV_Start is silently clamped to 3600 mV"},
     {"lose-parameter", "the protection table falls back to its defaults at every restart"},
     {"ack-param-no-write", "writes of the protection table are acknowledged and ignored"},
@@ -46,6 +46,7 @@ static const struct vboard_defect defects[] = {
     {"half-flashed", "comes with a torn application"},
     {"no-zero", "zero calibration is acknowledged without effect"},
     {"noisy-current", "the current reading wanders by 2 A"},
+    {"bent-current", "the current reading bends above 30 A: a tenth of what is more is lost"},
     {"rtc-stuck", "the clock cannot be set"},
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
@@ -55,6 +56,7 @@ static const struct vboard_defect defects[] = {
     {"board-password", "clever: the board itself checks the write password"},
     {"as-documented", "clever: answers as the document prints it: VER 21H, a flag byte, five values"},
     {"sensors", "clever: so many temperature sensors: sensors:33"},
+    {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},
     {"cell-spread", "one cell lies 130 mV below the others"},
     {"flag", "the state flag of this number, from 0, is not as it should be: flag:7"},
     {"awake", "awake when power comes, of a family that sleeps then"},
@@ -453,6 +455,11 @@ const uint8_t *vboard_truth_flash(const struct vboard *board, uint32_t *address,
     *address = VB_FLASH_ADDRESS;
     *size = VB_FLASH_SIZE;
     return board->nvm.flash;
+}
+
+int64_t vboard_truth_clock_us(const struct vboard *board, int64_t now_us)
+{
+    return board->nvm.rtc_us + now_us - board->rtc_at_us;
 }
 
 bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_t **bytes, size_t *n)

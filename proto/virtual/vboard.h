@@ -54,6 +54,8 @@ bool vboard_truth_block(const struct vboard *board, unsigned block, const uint8_
 bool vboard_truth_nth_block(const struct vboard *board, unsigned i, unsigned *block, const uint8_t **bytes,
                             size_t *n);
 bool vboard_truth_running(const struct vboard *board); /* the application runs (image intact) */
+/* What the board's clock shows, µs UTC. */
+int64_t vboard_truth_clock_us(const struct vboard *board, int64_t now_us);
 /* Residual error of the board's current reading at a true current, mA. */
 int64_t vboard_truth_current_error_ma(const struct vboard *board, int64_t true_ma);
 

@@ -10,6 +10,7 @@
 #include <ucontext.h>
 
 #define SIM_UID_TEXT 25
+#define SIM_WALL     INT64_C(1795000000000000) /* 2026-11-18 */
 
 /* Bytes of a block that differ from board to board; ends with n 0. */
 struct sim_skip {
@@ -19,6 +20,8 @@ struct sim_skip {
 struct sim_family {
     const char *name;
     unsigned serial_block, serial_at; /* where the serial number stands */
+    bool by_serial;                   /* nothing else tells its boards apart */
+    bool clockless;
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
     const char *const *lacks; /* defects that mean nothing to it */
@@ -31,6 +34,7 @@ struct sim_board {
     const char *defect; /* NULL = none */
     char uid[SIM_UID_TEXT];
     char sn[16];       /* of its scan */
+    char label[16];    /* what sticks on it */
     GBytes *came_with; /* the flash of a board that must be refused; NULL for others */
 };
 
@@ -73,14 +77,16 @@ struct sim_slot {
     struct sim_fault fault;
     int64_t unit;
     unsigned attempt;
-    bool swapped;  /* the number may belong to the intruder by now */
-    unsigned lost; /* attempts that the station did not survive */
+    bool clock_right; /* the station's, when the run began */
+    bool swapped;     /* the number may belong to the intruder by now */
+    unsigned lost;    /* attempts that the station did not survive */
     int step;
     bool traced;
     bool shown_pass;
     char shown_sn[64];
     int64_t run;
-    unsigned printed; /* sheets of this unit */
+    unsigned printed, asked; /* sheets of this unit, and how often one was to be scanned back */
+    char sheet[16];          /* the last one */
 };
 
 struct sim_shift {
@@ -139,6 +145,7 @@ void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ..
 void sim_oracle_meet(struct sim_board *board); /* before it is put into a slot */
 void sim_oracle_attempt(struct sim_slot *slot, int code);
 void sim_oracle_store(struct sim_shift *shift, bool whole);
+void sim_oracle_label(struct sim_slot *slot); /* of a unit whose label is confirmed */
 bool sim_oracle_learn(struct sim_slot *slot);
 
 /* sim_recover.c */
@@ -159,6 +166,14 @@ bool sim_run_shift(const struct sim_options *options, int64_t number, int64_t la
 /* sim_jobs.c */
 bool sim_run_jobs(const struct sim_options *options, struct sim_count *count, GError **error);
 
+/* sim_label.c */
+bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error);
+enum printer_outcome sim_print(void *context, const struct printer_job *job, GError **error);
+void sim_label_settle(struct sim_slot *slot);
+
 /* sim_shift.c */
+struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect);
+/* A scan that must be refused before the board sees a byte. */
+void sim_must_refuse(struct sim_slot *slot, const char *what, const char *scan);
 bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t units, struct sim_count *count,
                    GChecksum *digest, GError **error);

@@ -7,6 +7,7 @@
 static const char station_text[] = "schema: packline/station/1\n"
                                    "station: sim\n"
                                    "trust: trust\n"
+                                   "confirm_labels: true\n"
                                    "secrets:\n"
                                    "  basen-admin: secrets/basen-admin\n"
                                    "  basen-antitheft: secrets/basen-antitheft\n"

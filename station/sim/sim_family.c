@@ -16,6 +16,13 @@ static const char *const clever_lacks[] = {
     "wrong-mcu",   "uid-after-reset", "swapped-while-flashing", "silent-after-flash",
     "blank-flash", "half-flashed",    "wrong-password",         "antitheft-stuck",
     NULL};
+/* The date, the bar code, what calibration left. */
+static const struct sim_skip jbd_own[] = {{0x10, 10, 2}, {0xa2, 1, 31}, {0xad, 0, 86}, {0, 0, 0}};
+static const char *const jbd_lacks[] = {
+    "no-crc",      "ack-no-write",    "cached-readback",    "stuck-bit",
+    "wrong-mcu",   "uid-after-reset", "silent-after-flash", "swapped-while-flashing",
+    "blank-flash", "half-flashed",    "rtc-stuck",          "antitheft-stuck",
+    NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -34,6 +41,14 @@ static const struct sim_family families[] = {
      .own = clever_own,
      .current_error_ma = 1300,
      .lacks = clever_lacks},
+    {.name = "jbd",
+     .serial_block = 0xa2,
+     .serial_at = 1,
+     .by_serial = true,
+     .clockless = true,
+     .own = jbd_own,
+     .current_error_ma = 200,
+     .lacks = jbd_lacks},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)

@@ -49,6 +49,8 @@ static const struct sim_class classes[] = {
     {"silent-flashed", "the flashed application does not answer", SIM_BOARD, "silent-after-flash", false},
     {"no-zero", "zero calibration without effect", SIM_BOARD, "no-zero", false},
     {"noisy-current", "a current reading that wanders", SIM_BOARD, "noisy-current", false},
+    {"bent-current", "a current reading that is right at the first point of the gain only", SIM_BOARD,
+     "bent-current", false},
     {"clock-stuck", "the board's clock cannot be set", SIM_BOARD, "rtc-stuck", false},
     {"antitheft-stuck", "anti-theft cannot be switched off", SIM_BOARD, "antitheft-stuck", false},
     {"foreign-sn", "the board carries a foreign serial number", SIM_BOARD, "foreign-sn", false},
@@ -60,6 +62,9 @@ static const struct sim_class classes[] = {
     {"taken-number", "the number of another board that passed is scanned", SIM_PEOPLE, NULL, true},
     {"printer-jam", "the printer takes nothing", SIM_PEOPLE, NULL, true},
     {"printer-unsure", "the printer breaks off while it prints", SIM_PEOPLE, NULL, true},
+    {"wrong-label", "another unit's label is stuck onto the board", SIM_PEOPLE, NULL, true},
+    {"early-removal", "another board is in the slot when the label is scanned", SIM_PEOPLE, NULL, true},
+    {"label-left", "the operator goes away without scanning the label back", SIM_PEOPLE, NULL, true},
     {NULL},
 };
 

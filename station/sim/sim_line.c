@@ -224,7 +224,8 @@ static bool read_milli(struct bench *bench, const char *command, int64_t *value)
 {
     struct sim_slot *slot = slot_of(bench);
     g_autofree char *text = vboard_bench_command(board_of(slot), command, slot->shift->now_us);
-    *value = (int64_t)(g_ascii_strtod(text, NULL) * 1000);
+    double number = g_ascii_strtod(text, NULL) * 1000;
+    *value = (int64_t)(number + (number < 0 ? -0.5 : 0.5));
     return true;
 }
 
@@ -248,6 +249,13 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
     return read_milli(bench, "MEAS:TEMP?", mdeg);
 }
 
+static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
+{
+    g_autofree char *command = g_strdup_printf("MEAS:CELL? %u", cell + 1);
+    (void)error;
+    return read_milli(bench, command, mv);
+}
+
 static bool power(struct bench *bench, bool on, GError **error)
 {
     (void)error;
@@ -266,6 +274,7 @@ static const struct bench_kind sim_bench_kind = {.name = "simulated",
                                                  .read_current = read_current,
                                                  .set_temperature = set_temperature,
                                                  .read_temperature = read_temperature,
+                                                 .read_cell = read_cell,
                                                  .power = power,
                                                  .rest = rest};
 

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define CLOCK_OFF_MAX_US 30000000 /* a label takes its time, a board drifts */
+
 void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ...)
 {
     va_list args;
@@ -61,8 +63,27 @@ bool sim_oracle_learn(struct sim_slot *slot)
     return n > 0;
 }
 
-static const struct sim_board *board_by_uid(const struct sim_slot *slot, const char *uid)
+static bool carries(const struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
+    const struct sim_family *family = slot->shift->options->family;
+    const uint8_t *bytes;
+    size_t n;
+    return board && vboard_truth_block(board->board, family->serial_block, &bytes, &n) &&
+           memcmp(bytes + family->serial_at, sn, strlen(sn)) == 0;
+}
+
+static const struct sim_board *board_by_serial(struct sim_slot *slot, const char *sn)
+{
+    bool own = carries(slot, slot->own, sn), other = carries(slot, slot->intruder, sn);
+    if (own && other)
+        sim_violation(slot->shift, slot->unit, "I2 two boards carry %s", sn);
+    return own ? slot->own : other ? slot->intruder : NULL;
+}
+
+static const struct sim_board *board_by_uid(struct sim_slot *slot, const char *uid)
+{
+    if (slot->shift->options->family->by_serial)
+        return board_by_serial(slot, slot->shown_sn);
     if (strcmp(slot->own->uid, uid) == 0)
         return slot->own;
     return slot->intruder && strcmp(slot->intruder->uid, uid) == 0 ? slot->intruder : NULL;
@@ -90,6 +111,14 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
     const uint8_t *bytes = wanted ? g_bytes_get_data(wanted, &n) : NULL;
     if (bytes && memcmp(bytes, g_bytes_get_data(found, NULL), n) != 0)
         sim_violation(slot->shift, slot->unit, "I1 passed with a wrong byte in the flash");
+}
+
+static void check_clock(struct sim_slot *slot, const struct sim_board *board)
+{
+    int64_t off = vboard_truth_clock_us(board->board, slot->shift->now_us) - SIM_WALL - slot->shift->now_us;
+    if (slot->clock_right && ABS(off) > CLOCK_OFF_MAX_US)
+        sim_violation(slot->shift, slot->unit, "I5 passed with a clock that is %d s wrong",
+                      (int)(off / 1000000));
 }
 
 /* Nothing makes such a board good. */
@@ -122,14 +151,13 @@ static void check_untouched(struct sim_slot *slot)
 static void check_board(struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
     const struct sim_family *family = slot->shift->options->family;
-    const uint8_t *bytes;
-    size_t n;
     if (must_fail(board))
         sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", board->defect);
     check_flash(slot, board);
     check_configuration(slot, board);
-    if (!vboard_truth_block(board->board, family->serial_block, &bytes, &n) ||
-        memcmp(bytes + family->serial_at, sn, strlen(sn)) != 0)
+    if (!family->clockless)
+        check_clock(slot, board);
+    if (!carries(slot, board, sn))
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
     for (int64_t ma = 20000; ma <= 40000; ma += 20000)
         if (ABS(vboard_truth_current_error_ma(board->board, ma)) > family->current_error_ma)
@@ -170,11 +198,22 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
     g_autofree char *flows = vboard_bench_command(slot->there->board, "OUTP?", shift->now_us);
     if (strcmp(flows, "0") != 0)
         sim_violation(shift, slot->unit, "I9 current flows after the run");
-    if ((code == 0) != (slot->shown_pass && code != 10))
+    if ((code == 0) != (slot->shown_pass && code != 9 && code != 10))
         sim_violation(shift, slot->unit, "I8 exit code %d with %s shown", code,
                       slot->shown_pass ? "PASS" : "no PASS");
     if (slot->shown_pass)
         check_pass(slot);
+}
+
+/* The label that sticks on the board that carries this number, and the number that label shows. */
+void sim_oracle_label(struct sim_slot *slot)
+{
+    const struct sim_board *boards[] = {slot->own, slot->intruder};
+    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
+        if (carries(slot, boards[i], slot->own->sn) && strcmp(boards[i]->label, slot->own->sn) == 0)
+            return;
+    sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
+                  slot->own->sn);
 }
 
 static void broken(void *context, const char *id, const char *promise, bool ok, const char *finding)

@@ -2,15 +2,13 @@
 #include "station/sim/parts.h"
 
 #include "station/base/error.h"
-#include "station/press.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define ATTEMPTS_MAX 4
-#define SHIFT_WALL   INT64_C(1795000000000000) /* 2026-11-18 */
 
-static struct sim_board *board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect)
+struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect)
 {
     const char *const defects[] = {defect, NULL};
     const struct vboard_options options = {.family = slot->shift->options->family->name,
@@ -37,6 +35,15 @@ static void board_free(struct sim_board *board)
     vboard_free(board->board);
     g_clear_pointer(&board->came_with, g_bytes_unref);
     g_free(board);
+}
+
+static bool hopeless(const struct sim_board *board)
+{
+    const struct sim_class *classes = sim_classes();
+    for (unsigned i = 0; board->defect && classes[i].name; i++)
+        if (classes[i].defect && strcmp(classes[i].defect, board->defect) == 0)
+            return !classes[i].heals;
+    return false;
 }
 
 /* What the board comes with. */
@@ -90,6 +97,7 @@ static void on_event(void *context, const struct event *event)
     if (event->type == EVENT_RUN_BEGIN) {
         int64_t *run = g_memdup2(&event->run, sizeof event->run);
         slot->run = event->run;
+        slot->clock_right = slot->shift->wall_minus_now == SIM_WALL;
         g_hash_table_insert(slot->shift->acked, run, GINT_TO_POINTER(VERDICT_NONE + 1));
     } else if (event->type == EVENT_STEP_BEGIN) {
         slot->step = event->step;
@@ -99,6 +107,10 @@ static void on_event(void *context, const struct event *event)
         slot->step = -1;
     } else if (event->type == EVENT_RUN_END) {
         int64_t *run = g_memdup2(&event->run, sizeof event->run);
+        int before = GPOINTER_TO_INT(g_hash_table_lookup(slot->shift->acked, run)) - 1;
+        if (before > VERDICT_NONE && before != (int)event->verdict)
+            sim_violation(slot->shift, slot->unit, "I8 a run was shown as %s, then as %s",
+                          event_verdict_name((enum event_verdict)before), event_verdict_name(event->verdict));
         g_hash_table_replace(slot->shift->acked, run, GINT_TO_POINTER(event->verdict + 1));
     }
 }
@@ -114,46 +126,12 @@ static void on_verdict(void *context, const struct engine_result *result, const 
                 slot->name, event_verdict_name(result->verdict), sn, result->text);
 }
 
-static bool on_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error)
-{
-    (void)context, (void)ask, (void)error;
-    answer->yes = true;
-    return true;
-}
-
-static enum printer_outcome on_print(void *context, const struct printer_job *job, GError **error)
-{
-    struct sim_slot *slot = context;
-    struct sim_shift *shift = slot->shift;
-    g_autoptr(GError) ignored = NULL;
-    if (store_disk_gone(shift->disk))
-        return PRINTER_NOT_SENT + (int)error_set(error, ERROR_PRINTER, "the station is gone");
-    if (sim_chance(slot, "printer-jam", 12)) {
-        error_set(error, ERROR_PRINTER, "paper jam");
-        return PRINTER_NOT_SENT;
-    }
-    json_t *row = store_run_json(shift->store, slot->run, &ignored);
-    const char *verdict = json_string_value(json_object_get(row, "verdict"));
-    const char *sn = json_string_value(json_object_get(row, "sn"));
-    if (g_strcmp0(verdict, "PASS") != 0 || g_strcmp0(sn, job->name) != 0)
-        sim_violation(shift, slot->unit, "I3 a label for %s was printed, the row says '%s' for '%s'",
-                      job->name, verdict ? verdict : "", sn ? sn : "");
-    json_decref(row);
-    if (slot->printed++ > 0)
-        sim_violation(shift, slot->unit, "I3 the label of %s was printed twice", job->name);
-    shift->count->labels++;
-    if (!sim_chance(slot, "printer-unsure", 20))
-        return PRINTER_DONE;
-    error_set(error, ERROR_PRINTER, "the connection broke while sending");
-    return PRINTER_UNCONFIRMED;
-}
-
 /* One press of the start button. */
 static int run_once(struct sim_slot *slot, const char *scan, GError **error)
 {
     struct sim_shift *shift = slot->shift;
-    const struct unit_world world = {slot, sim_connect, sim_open_bench, on_print};
-    const struct screen_watcher watcher = {slot, on_event, on_verdict, on_ask};
+    const struct unit_world world = {slot, sim_connect, sim_open_bench, sim_print};
+    const struct screen_watcher watcher = {slot, on_event, on_verdict, sim_ask};
     const struct unit_request request = {.recipe = shift->release,
                                          .slot = slot->name,
                                          .scan = scan,
@@ -172,7 +150,7 @@ static int run_once(struct sim_slot *slot, const char *scan, GError **error)
 }
 
 /* A scan that must be refused before the board sees a byte. */
-static void must_refuse(struct sim_slot *slot, const char *what, const char *scan)
+void sim_must_refuse(struct sim_slot *slot, const char *what, const char *scan)
 {
     g_autoptr(GError) error = NULL;
     uint64_t sent = slot->cable.sent;
@@ -194,23 +172,11 @@ static bool has_passed(struct sim_slot *slot)
     return passed;
 }
 
-/* Every label is asked for once more: only one that surely did not come out may come now. */
-static void ask_label_again(struct sim_slot *slot)
-{
-    const struct screen_watcher watcher = {slot, on_event, on_verdict, on_ask};
-    struct screen *screen = screen_new_watched(&watcher);
-    const struct press press = {slot->shift->config, slot->shift->store, &slot->tick, screen, on_print, slot};
-    g_autoptr(GError) ignored = NULL;
-    if (!press_again(&press, slot->own->sn, &ignored) && slot->traced)
-        fprintf(slot->shift->options->show, "label of %s: %s\n", slot->own->sn, ignored->message);
-    screen_free(screen);
-}
-
 static void fresh_attempt(struct sim_slot *slot)
 {
     sim_cable_plug(slot);
-    if (slot->shift->wall_minus_now != SHIFT_WALL) { /* its service sets the clock right */
-        slot->shift->wall_minus_now = SHIFT_WALL;
+    if (slot->shift->wall_minus_now != SIM_WALL) { /* its service sets the clock right */
+        slot->shift->wall_minus_now = SIM_WALL;
         slot->shift->clock_steps++;
     }
     slot->there = slot->own;
@@ -224,7 +190,7 @@ static void fresh_attempt(struct sim_slot *slot)
     sim_fault_choose(slot);
     board_free(slot->intruder);
     slot->intruder =
-        sim_fault_is(slot, "swap") ? board_new(slot, slot->own->unit_seed + 1000000007, NULL) : NULL;
+        sim_fault_is(slot, "swap") ? sim_board_new(slot, slot->own->unit_seed + 1000000007, NULL) : NULL;
 }
 
 /* true when the board is done with. */
@@ -263,12 +229,12 @@ static void around_scan(struct sim_slot *slot)
     gpointer sn;
     if (sim_chance(slot, "joined-scan", 25)) {
         g_autofree char *joined = g_strconcat(slot->own->sn, slot->own->sn, NULL);
-        must_refuse(slot, "two scans in one", joined);
+        sim_must_refuse(slot, "two scans in one", joined);
     }
     g_hash_table_iter_init(&passed, slot->shift->passed);
     if (g_hash_table_size(slot->shift->passed) > 0 && sim_chance(slot, "taken-number", 25) &&
         g_hash_table_iter_next(&passed, &sn, NULL))
-        must_refuse(slot, "the number of a unit that passed", sn);
+        sim_must_refuse(slot, "the number of a unit that passed", sn);
 }
 
 /* After a fault that was aimed at the first attempt the next one must pass. */
@@ -282,9 +248,11 @@ static void unit(struct sim_slot *slot)
     struct sim_shift *shift = slot->shift;
     bool done = false;
     slot->attempt = 0;
-    slot->printed = 0;
+    slot->printed = slot->asked = 0;
+    slot->sheet[0] = '\0';
     slot->traced = shift->options->show && shift->options->show_unit == slot->unit;
-    slot->own = board_new(slot, shift->options->seed * 100003 + (uint64_t)slot->unit, choose_defect(slot));
+    slot->own =
+        sim_board_new(slot, shift->options->seed * 100003 + (uint64_t)slot->unit, choose_defect(slot));
     slot->there = slot->own;
     count_defect(slot);
     sim_cable_plug(slot);
@@ -295,15 +263,12 @@ static void unit(struct sim_slot *slot)
     slot->swapped = false;
     for (slot->attempt = 1; slot->attempt <= attempts_max(slot) && !done && shift->store; slot->attempt++)
         done = attempt(slot);
-    bool hopeless = slot->own->defect && strcmp(slot->own->defect, "no-crc") != 0 &&
-                    strcmp(slot->own->defect, "blank-flash") != 0 &&
-                    strcmp(slot->own->defect, "half-flashed") != 0;
-    if (!done && !hopeless && !slot->swapped && !sim_store_ill(shift))
+    if (!done && !hopeless(slot->own) && !slot->swapped && !sim_store_ill(shift))
         sim_violation(shift, slot->unit, "a good board did not pass in %u attempts", attempts_max(slot));
-    if (done && !sim_store_ill(shift))
-        ask_label_again(slot);
+    if (done)
+        sim_label_settle(slot);
     if (done && !sim_store_ill(shift) && sim_chance(slot, "double-scan", 12))
-        must_refuse(slot, "a second scan of a unit that passed", slot->own->sn);
+        sim_must_refuse(slot, "a second scan of a unit that passed", slot->own->sn);
     shift->count->units++;
     if (done && g_hash_table_size(shift->golden) == 0 && !sim_oracle_learn(slot))
         sim_violation(shift, slot->unit, "an undisturbed board left no firmware to compare with");
@@ -397,7 +362,7 @@ bool sim_shift_run(const struct sim_options *options, int64_t number, int64_t un
     shift->next_unit = number * SIM_UNITS_A_SHIFT;
     shift->last_unit = shift->next_unit + units;
     shift->now_us = 1000000;
-    shift->wall_minus_now = SHIFT_WALL;
+    shift->wall_minus_now = SIM_WALL;
     shift->random = options->seed * 31 + (uint64_t)number;
     shift->disk_step = -1;
     shift->disk = store_disk_new(shift->random);

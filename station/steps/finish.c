@@ -10,20 +10,28 @@ extern const struct step_kind step_clock, step_antitheft_off, step_measure_kind,
 
 #define CLOCK_STEP_MAX_US TICK_S(2)
 
+static bool check_stepped(const struct step_context *context, GError **error)
+{
+    struct tick *tick = context->slot->tick;
+    int64_t stepped = tick_wall(tick) - tick_now(tick) - context->wall_offset_us;
+    return llabs(stepped) <= CLOCK_STEP_MAX_US ||
+           error_set(error, ERROR_RULE,
+                     "the station's clock was moved by %" G_GINT64_FORMAT
+                     " s during this run: it cannot set a board",
+                     stepped / 1000000);
+}
+
 static bool run_clock(struct step_context *context, GError **error)
 {
     const struct recipe_clock *p = context->step->parameters;
     struct tick *tick = context->slot->tick;
-    int64_t stepped = tick_wall(tick) - tick_now(tick) - context->wall_offset_us;
     int64_t board_us;
-    if (llabs(stepped) > CLOCK_STEP_MAX_US)
-        return error_set(error, ERROR_RULE,
-                         "the station's clock was moved by %" G_GINT64_FORMAT
-                         " s during this run: it cannot set a board",
-                         stepped / 1000000);
-    if (!step_same_board(context, error) || !step_intent(context, "clock", NULL, error) ||
+    /* Once more behind the reading: a clock that moved in between would be compared with itself. */
+    if (!check_stepped(context, error) || !step_same_board(context, error) ||
+        !step_intent(context, "clock", NULL, error) ||
         !board_clock_write(context->board, tick_wall(tick), error) ||
-        !wire_pause_ms(context->wire, 1100, error) || !board_clock_read(context->board, &board_us, error))
+        !wire_pause_ms(context->wire, 1100, error) || !board_clock_read(context->board, &board_us, error) ||
+        !check_stepped(context, error))
         return false;
     /* The board shows whole seconds. */
     int64_t off = board_us - tick_wall(tick);

@@ -109,7 +109,7 @@ CREATE TRIGGER unit_no_delete BEFORE DELETE ON unit BEGIN SELECT RAISE(ABORT, 'a
 
 CREATE TABLE label_job (
     job INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES unit (run), copy INTEGER NOT NULL CHECK (copy >= 1),
-    state TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'printed', 'unconfirmed', 'failed')),
+    state TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'printed', 'unconfirmed', 'failed', 'confirmed', 'waived')),
     payload TEXT NOT NULL, text TEXT, changed_us INTEGER NOT NULL, seq INTEGER NOT NULL REFERENCES journal (seq),
     UNIQUE (run, copy)
 ) STRICT;

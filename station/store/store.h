@@ -52,12 +52,37 @@ bool store_sequence_accept(struct store *store, const char *product, int64_t seq
 bool store_keep_file(struct store *store, const char *kind, GBytes *bytes, char sha256[65],
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* A file that was kept, by its hash; its bytes are checked against it. New reference. */
+GBytes *store_kept_file(struct store *store, const char *sha256, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Label jobs: queued only for a run whose PASS row is committed and production; unique per run and copy. */
-enum store_label_state { LABEL_QUEUED, LABEL_SENDING, LABEL_PRINTED, LABEL_UNCONFIRMED, LABEL_FAILED };
+enum store_label_state {
+    LABEL_QUEUED,
+    LABEL_SENDING,
+    LABEL_PRINTED,
+    LABEL_UNCONFIRMED, /* sent, and nobody knows whether it came out */
+    LABEL_FAILED,      /* surely not printed */
+    LABEL_CONFIRMED,   /* scanned back from the board it belongs to */
+    LABEL_WAIVED       /* the unit went on without that, for a reason on record */
+};
 bool store_label_queue(struct store *store, int64_t run, const char *payload_json, int64_t *job,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool store_label_set(struct store *store, int64_t job, enum store_label_state state, const char *text,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The newest unit of a slot whose label must be scanned back and was not; *run is 0 when there is none. A
+ * unit whose label was never queued waits too. */
+bool store_label_waiting(struct store *store, const char *slot, int64_t *run, char **sn,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* What was scanned from a label, and what the board in the slot said at that moment. */
+struct store_label_scan {
+    const char *scan, *unique_id, *sn;
+};
+/* Confirms the label of a unit. RULE, on record too, when the scan or the board is not this unit's; RULE when
+ * the label never came out or is already settled. */
+bool store_label_confirm(struct store *store, int64_t run, const struct store_label_scan *scan,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool store_label_waive(struct store *store, int64_t run, const char *reason,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Verdict and key facts of a run as committed, for the screen: {"run":…,"verdict":"PASS","sn":…}; new
  * reference. */
 json_t *store_run_json(struct store *store, int64_t run, GError **error);

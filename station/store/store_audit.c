@@ -78,7 +78,9 @@ static const struct {
 } promises[] = {
     {"I1", "a PASS has every step of its recipe ended ok, in order, in one run, on one board"},
     {"I2", "one serial number, one board, for ever (store side: what the boards carry is read in each run)"},
-    {"I3", "no label without a production PASS before it, and its payload is that unit's number"},
+    {"I3",
+     "no label without a production PASS before it, its payload is that unit's number, and it was confirmed "
+     "only by its own scan on its own board"},
     {"I4", "no identity was about to be written before the device's bytes were proved"},
     {"I5", "every value of a PASS was read back equal after a restart (store side: limits are the signed "
            "recipe's)"},

@@ -178,6 +178,7 @@ struct store_disk *store_disk_new(uint64_t seed)
     disk->files = g_ptr_array_new_with_free_func(disk_file_free);
     disk_vfs_init(disk);
     sqlite3_vfs_register(&disk->vfs, 1);
+    sqlite3_randomness(0, NULL); /* SQLite's own chance begins anew too, from this disk's */
     return disk;
 }
 

@@ -1,6 +1,7 @@
 /* Which packages were accepted, and the files that runs are made of, kept by their hash. */
 #include "station/store/store_parts.h"
 
+#include "station/base/bind.h"
 #include "station/base/error.h"
 
 #include <errno.h>
@@ -120,4 +121,18 @@ bool store_keep_file(struct store *store, const char *kind, GBytes *bytes, char 
                                                store->station, "kind", kind, "bytes",
                                                (json_int_t)g_bytes_get_size(bytes), "sha256", hash),
                                      error);
+}
+
+GBytes *store_kept_file(struct store *store, const char *sha256, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("%s/files/%.2s/%s", store->folder, sha256, sha256);
+    g_autoptr(GBytes) bytes = bind_read_file(path, BIND_FILE_MAX, error);
+    if (!bytes)
+        return NULL;
+    g_autofree char *hash = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
+    if (strcmp(hash, sha256) == 0)
+        return g_steal_pointer(&bytes);
+    error_set(error, ERROR_STORAGE, "%s: its bytes were changed: keep the store aside and restore a backup",
+              path);
+    return NULL;
 }

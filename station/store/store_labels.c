@@ -2,12 +2,14 @@
 #include "station/store/store_parts.h"
 
 #include "station/base/error.h"
+#include "station/base/words.h"
 
 #include <string.h>
 
 #define FIRST_COPY 1
 
-static const char *const states[] = {"queued", "sending", "printed", "unconfirmed", "failed"};
+static const char *const states[] = {"queued", "sending",   "printed", "unconfirmed",
+                                     "failed", "confirmed", "waived"};
 
 static bool record(struct store *store, int64_t run, int64_t job, enum store_label_state state,
                    const char *text, const char *payload, GError **error)
@@ -75,4 +77,104 @@ bool store_label_set(struct store *store, int64_t job, enum store_label_state st
     if (!found)
         return error_set(error, ERROR_INTERNAL, "no label job %" G_GINT64_FORMAT, job);
     return record(store, run, job, state, text, NULL, error);
+}
+
+bool store_label_waiting(struct store *store, const char *slot, int64_t *run, char **sn, GError **error)
+{
+    bool found;
+    *run = 0;
+    *sn = NULL;
+    if (!store_ready(store, error) ||
+        !store_get_int(
+            store, error, run, &found,
+            "SELECT u.run FROM unit u JOIN run r ON r.run = u.run"
+            " LEFT JOIN label_job l ON l.run = u.run"
+            " WHERE u.run = (SELECT max(run) FROM run WHERE slot = ? AND run IN (SELECT run FROM unit))"
+            " AND r.layout_sha256 <> '' AND coalesce(l.state, 'none') NOT IN ('confirmed', 'waived')"
+            " AND (l.job IS NULL OR l.payload ->> 'confirm')",
+            "s", slot))
+        return false;
+    return !found || store_get_text(store, error, sn, "SELECT sn FROM unit WHERE run = ?", "i", *run);
+}
+
+struct label_row {
+    int64_t job;
+    enum store_label_state state;
+    char *sn, *uid;
+};
+
+static void label_row_clear(struct label_row *row)
+{
+    g_free(row->sn);
+    g_free(row->uid);
+}
+typedef struct label_row label_row_auto;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(label_row_auto, label_row_clear)
+
+static bool read_row(struct store *store, int64_t run, struct label_row *row, GError **error)
+{
+    bool found;
+    g_autofree char *state = NULL;
+    if (!store_get_int(store, error, &row->job, &found, "SELECT job FROM label_job WHERE run = ?", "i",
+                       run) ||
+        !store_get_text(store, error, &state, "SELECT state FROM label_job WHERE run = ?", "i", run) ||
+        !store_get_text(store, error, &row->sn, "SELECT sn FROM unit WHERE run = ?", "i", run) ||
+        !store_get_text(store, error, &row->uid, "SELECT uid FROM unit WHERE run = ?", "i", run))
+        return false;
+    if (!found || !state || !row->sn || !row->uid)
+        return error_set(error, ERROR_RULE,
+                         "run %" G_GINT64_FORMAT " has no label yet: print it with `packline label print`",
+                         run);
+    for (unsigned i = 0; i < G_N_ELEMENTS(states); i++)
+        if (strcmp(states[i], state) == 0)
+            row->state = (enum store_label_state)i;
+    return true;
+}
+
+/* Whether it fits or not, the attempt is a fact. */
+static bool record_scan(struct store *store, int64_t run, const struct label_row *row,
+                        const struct store_label_scan *scan, bool fits, GError **error)
+{
+    g_autofree char *scanned = g_utf8_make_valid(scan->scan, -1);
+    g_autofree char *sn = g_utf8_make_valid(scan->sn, -1);
+    json_t *json =
+        json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s}", "event", "label", "station", store->station, "run",
+                  (json_int_t)run, "job", (json_int_t)row->job, "state",
+                  states[fits ? LABEL_CONFIRMED : row->state], "text", fits ? "scanned back" : "wrong scan",
+                  "scan", scanned, "unique_id", scan->unique_id, "found", sn);
+    return store_record_own(store, run, "label", json, error);
+}
+
+bool store_label_confirm(struct store *store, int64_t run, const struct store_label_scan *scan,
+                         GError **error)
+{
+    g_auto(label_row_auto) row = {0};
+    if (!store_ready(store, error) || !read_row(store, run, &row, error))
+        return false;
+    if (row.state != LABEL_PRINTED && row.state != LABEL_UNCONFIRMED)
+        return error_set(error, ERROR_RULE, "the label of %s is %s: there is nothing to confirm", row.sn,
+                         states[row.state]);
+    bool label = strcmp(scan->scan, row.sn) == 0;
+    bool board = strcmp(scan->unique_id, row.uid) == 0 && strcmp(scan->sn, row.sn) == 0;
+    if (!record_scan(store, run, &row, scan, label && board, error))
+        return false;
+    g_autofree char *shown = words_shown(scan->scan), *carried = words_shown(scan->sn);
+    if (!label)
+        return error_set(error, ERROR_RULE,
+                         "the label says %s, the unit is %s: take it off and stick on the right one", shown,
+                         row.sn);
+    return board || error_set(error, ERROR_RULE,
+                              "the board in the slot carries %s (unique id %s), the label belongs to %s: put "
+                              "that board back",
+                              carried, scan->unique_id, row.sn);
+}
+
+bool store_label_waive(struct store *store, int64_t run, const char *reason, GError **error)
+{
+    g_auto(label_row_auto) row = {0};
+    if (!store_ready(store, error) || !read_row(store, run, &row, error))
+        return false;
+    if (row.state == LABEL_CONFIRMED || row.state == LABEL_WAIVED)
+        return error_set(error, ERROR_RULE, "the label of %s is %s already", row.sn, states[row.state]);
+    return record(store, run, row.job, LABEL_WAIVED, reason, NULL, error);
 }

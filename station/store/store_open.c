@@ -11,7 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define TAIL_ROWS      1000       /* of the chain checked at every start */
+#define TAIL_ROWS      1000 /* of the chain checked at every start */
+#define LOG_CHUNK      32768
 #define APPLICATION_ID 0x504b4c4a /* as in schema.sql */
 
 /* What brings a database from one version to the next; the first makes it. */
@@ -76,6 +77,36 @@ static bool set_pragmas(struct store *store, GError **error)
            pragma_is(store, "recursive_triggers", "1", error);
 }
 
+/* After a failed sync the kernel shows what it will never write, and no later sync brings it to the disk. A
+ * row appended behind it would go with it when the power goes, and a checkpoint would copy it into the
+ * database in pieces. So the log that was found is written once more, byte by byte what it is, and synced,
+ * before anything else is written. */
+static bool write_log_again(struct store *store, GError **error)
+{
+    uint8_t bytes[LOG_CHUNK];
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+    int code = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (code == SQLITE_OK && (!log || !log->pMethods))
+        return true;
+    if (code == SQLITE_OK)
+        code = log->pMethods->xFileSize(log, &size);
+    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += LOG_CHUNK) {
+        int n = (int)MIN(LOG_CHUNK, size - at);
+        code = log->pMethods->xRead(log, bytes, n, at);
+        if (code == SQLITE_OK)
+            code = log->pMethods->xWrite(log, bytes, n, at);
+    }
+    if (code == SQLITE_OK && size > 0)
+        code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    if (code == SQLITE_OK)
+        return true;
+    g_autofree char *text = g_strdup_printf("%s: the journal's log cannot be made durable: %s (SQLite %d): "
+                                            "check the disk and its free space",
+                                            store->folder, sqlite3_errstr(code), code);
+    return store_fail(store, text, error);
+}
+
 static bool get_version(struct store *store, int64_t *version, GError **error)
 {
     bool found;
@@ -131,14 +162,6 @@ static bool check_health(struct store *store, GError **error)
            store_get_int(store, error, &store->seq, &found, "SELECT coalesce(max(seq), 0) FROM journal",
                          NULL) &&
            store_check_chain(store, MAX(1, store->seq - TAIL_ROWS + 1), &rows, store->head, error);
-}
-
-/* After a failed sync the kernel shows rows that it will never write, and no later sync brings them to the
- * disk; a row appended behind them would go with them when the power goes. So what was found in the log is
- * first copied into the database and synced there, and a new log is begun. */
-static bool make_durable(struct store *store, GError **error)
-{
-    return store_exec(store, "PRAGMA wal_checkpoint(PASSIVE)", error);
 }
 
 static bool interrupt(struct store *store, json_t *row, GError **error)
@@ -239,8 +262,8 @@ struct store *store_open(const char *folder, const char *station, struct tick *t
               error_set(error, ERROR_STORAGE, "%s: %s", folder, g_strerror(errno));
     if (ok && take_lock(store, error) &&
         open_connection(store, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error) &&
-        set_pragmas(store, error) && migrate(store, error) && check_health(store, error) &&
-        make_durable(store, error) && read_boot(store, error) && open_proof(store, error) &&
+        set_pragmas(store, error) && write_log_again(store, error) && migrate(store, error) &&
+        check_health(store, error) && read_boot(store, error) && open_proof(store, error) &&
         interrupt_open_runs(store, error) && settle_labels(store, error))
         return store;
     store_close(store);
@@ -268,6 +291,9 @@ void store_close(struct store *store)
     if (!store)
         return;
     sqlite3_finalize(store->insert);
+    /* What a failed sync left in the log is not copied into the database: it may be there only to be seen. */
+    if (store->db && store->failed)
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(store->proof); /* before the writer, whose closing empties the write-ahead log */
     sqlite3_close(store->db);
     if (store->lock_fd >= 0)

@@ -25,6 +25,7 @@ liar rtc-stuck 1 'clock'
 liar antitheft-stuck 6 'antitheft'
 liar no-zero 1 'zero'
 liar noisy-current 1 'spread'
+liar bent-current 1 'second point'
 
 say "a board without the checksum command is read back instead"
 board_start 40 no-crc

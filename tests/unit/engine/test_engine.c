@@ -20,7 +20,12 @@ struct rig {
     int64_t reference_percent; /* of the true current; what the reference shows */
     const char *const *defects;
     struct wire_fault_plan fault;
+    int jump_step; /* the wall clock jumps when this step begins, once */
+    int64_t jump_us;
 };
+
+#define FLASH_STEP 2
+#define CLOCK_STEP 13
 
 static bool rig_gate(void *context, const struct event *intent, GError **error)
 {
@@ -30,6 +35,10 @@ static bool rig_gate(void *context, const struct event *intent, GError **error)
 static bool rig_post(void *context, const struct event *event, GError **error)
 {
     struct rig *rig = context;
+    if (event->type == EVENT_STEP_BEGIN && event->step == rig->jump_step) {
+        rig->far.clock.wall_minus_now += rig->jump_us;
+        rig->jump_us = 0;
+    }
     rig->programs += event->type == EVENT_PROGRESS && strcmp(event->phase, "program") == 0;
     return event->type == EVENT_PROGRESS || store_post(rig->store, event, error);
 }
@@ -278,6 +287,7 @@ static void test_defects(void)
                  {"silent-after-flash", 5, "did not start", true},
                  {"no-zero", 1, "zero error", true},
                  {"noisy-current", 1, "spread", true},
+                 {"bent-current", 1, "second point", true},
                  {"rtc-stuck", 1, "clock error", true},
                  {"antitheft-stuck", 6, "antitheft", true},
                  {"foreign-sn", 7, "OTHER-SN-1", false}};
@@ -292,6 +302,9 @@ static void test_defects(void)
         g_assert_cmpint(result.verdict, !=, VERDICT_PASS);
         g_assert_nonnull(result.advice);
         g_assert_cmpint(rig.programs > 0, ==, cases[i].erased);
+        /* Seen in the bootloader, before what is on the wrong board is started. */
+        if (strcmp(cases[i].defect, "swapped-while-flashing") == 0)
+            g_assert_false(vboard_truth_running(rig.far.board));
         check_truth(&rig, "BSN00000001", &result);
         engine_result_clear(&result);
         rig_clear(&rig);
@@ -321,6 +334,22 @@ static void test_recoverable(void)
         engine_result_clear(&result);
         rig_clear(&rig);
     }
+}
+
+/* A number shows only once an application runs again: it is looked at before it would be written over. */
+static void test_number_behind_blank(void)
+{
+    const char *const defects[] = {"blank-flash", "foreign-sn", NULL};
+    struct rig rig;
+    struct engine_result result;
+    rig_make(&rig, defects, 4);
+    run_unit(&rig, "BSN00000001", &result);
+    g_assert_cmpint(result.exit_code, ==, 7);
+    if (!strstr(result.text, "already carries serial number 'OTHER-SN-1'"))
+        g_error("step %d: %s", result.failed_step, result.text);
+    check_truth(&rig, "BSN00000001", &result);
+    engine_result_clear(&result);
+    rig_clear(&rig);
 }
 
 /* Unplugged after so many bytes, everywhere in the unit; the same board then passes with its own number. */
@@ -370,6 +399,32 @@ static void test_disturbed(void)
     }
     g_test_message("%u of 24 passed", passed);
     g_assert_cmpuint(passed, >, 0);
+}
+
+/* The wall clock of the station says when, never how long: a jump ends a unit at the clock step only. */
+static void test_clock_jump(void)
+{
+    static const struct {
+        int step;
+        int64_t seconds;
+        const char *text; /* NULL = it passes */
+    } cases[] = {{0, 86400, "clock was moved"},          {FLASH_STEP, -86400, "clock was moved"},
+                 {FLASH_STEP, 86400, "clock was moved"}, {CLOCK_STEP, 60, "clock was moved"},
+                 {CLOCK_STEP + 1, 86400, NULL},          {CLOCK_STEP + 2, -86400, NULL}};
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, NULL, 3);
+        rig.jump_step = cases[i].step;
+        rig.jump_us = TICK_S(cases[i].seconds);
+        run_unit(&rig, "BSN00000001", &result);
+        g_assert_cmpint(result.verdict == VERDICT_PASS, ==, !cases[i].text);
+        if (cases[i].text && (result.failed_step != CLOCK_STEP || !strstr(result.text, cases[i].text)))
+            g_error("step %d: %s", result.failed_step, result.text);
+        check_truth(&rig, "BSN00000001", &result);
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
 }
 
 /* A recipe that names a sensor behind the last one is told so; the ambient sensor does not stand in for it.
@@ -443,8 +498,10 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/pass", test_pass);
     g_test_add_func("/engine/defects", test_defects);
     g_test_add_func("/engine/recoverable", test_recoverable);
+    g_test_add_func("/engine/number-behind-blank", test_number_behind_blank);
     g_test_add_func("/engine/unplugged", test_unplugged);
     g_test_add_func("/engine/disturbed", test_disturbed);
+    g_test_add_func("/engine/clock-jump", test_clock_jump);
     g_test_add_func("/engine/sensor-not-there", test_sensor_not_there);
     g_test_add_func("/engine/reference-far-off", test_reference_far_off);
     g_test_add_func("/engine/one-number-one-board", test_one_number_one_board);

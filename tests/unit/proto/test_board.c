@@ -129,6 +129,29 @@ static void test_write_read(void)
     tear_down(&f);
 }
 
+/* Bytes between two items that are written stay what they were. */
+static void test_neighbours(void)
+{
+    struct fixture f;
+    GError *error = NULL;
+    const uint8_t *truth;
+    size_t n;
+    set_up(&f, NULL);
+    login(&f);
+    const struct item_value values[] = {value_of(&f, "protect.cell_ov_start", "3.65 V"),
+                                        value_of(&f, "protect.chg_ut_start", "-7.5 °C")};
+    g_assert_true(vboard_truth_block(f.far.board, 0x01, &truth, &n));
+    g_autofree uint8_t *before = g_memdup2(truth, n);
+    g_assert_true(board_write_values(f.board, values, G_N_ELEMENTS(values), &error));
+    tick_sleep_until(&f.far.clock.tick, tick_deadline_ms(&f.far.clock.tick, 100));
+    uint8_t none;
+    vboard_produce(f.far.board, &none, 0, tick_now(&f.far.clock.tick));
+    g_assert_true(vboard_truth_block(f.far.board, 0x01, &truth, &n));
+    g_assert_cmpmem(before + 2, 54, truth + 2, 54);
+    g_assert_cmpmem(before + 58, n - 58, truth + 58, n - 58);
+    tear_down(&f);
+}
+
 static void test_clamp(void)
 {
     struct fixture f;
@@ -324,6 +347,7 @@ int main(int argc, char **argv)
     g_test_add_func("/board/wrong-address", test_wrong_address);
     g_test_add_func("/board/login", test_login);
     g_test_add_func("/board/write-read", test_write_read);
+    g_test_add_func("/board/neighbours", test_neighbours);
     g_test_add_func("/board/clamp", test_clamp);
     g_test_add_func("/board/image", test_image);
     g_test_add_func("/board/calibrate", test_calibrate);

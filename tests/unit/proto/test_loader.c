@@ -112,6 +112,47 @@ static void test_liar(gconstpointer data)
     }
 }
 
+/* Wherever a bit is stuck: in each page, the last bytes of a region, both regions. */
+static void test_stuck_anywhere(void)
+{
+    static const unsigned offsets[] = {0, 0x300, 0x800, 0xf00, 0x1000, 0x1300, 0x4000, 0x4200};
+    for (gsize i = 0; i < 2 * G_N_ELEMENTS(offsets); i++) {
+        g_autofree char *stuck = g_strdup_printf("stuck-bit:%u", offsets[i / 2]);
+        const char *const defects[] = {stuck, i % 2 ? "no-crc" : NULL, NULL};
+        struct far far;
+        struct loader_proof proof;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(image_auto) image = make_image(2);
+        far_open(&far, "115200-8E1", true, defects);
+        if (flash(&far, far.wire, image, &proof, &error))
+            g_error("%s was not seen", stuck);
+        g_assert_error(error, PACK_ERROR, ERROR_MISMATCH);
+        far_close(&far);
+    }
+}
+
+/* What is protected at the beginning of the flash, such as a bootloader, is never erased. */
+static void test_protected(void)
+{
+    struct far far;
+    struct loader_memory careful = memory;
+    struct loader_proof proof;
+    uint32_t address;
+    size_t size;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(image_auto) image = make_image(2);
+    far_open(&far, "115200-8E1", true, NULL);
+    const uint8_t *flash_bytes = vboard_truth_flash(far.board, &address, &size);
+    g_autofree uint8_t *before = g_memdup2(flash_bytes, size);
+    careful.protect = 4096;
+    struct loader *loader = loader_open(loader_kind_find("an3155"), far.wire, &careful, &error);
+    g_assert_false(loader_flash(loader, image, NULL, NULL, &proof, &error));
+    g_assert_error(error, PACK_ERROR, ERROR_TRUST);
+    g_assert_cmpmem(before, size, vboard_truth_flash(far.board, &address, &size), size);
+    loader_close(loader);
+    far_close(&far);
+}
+
 static void test_outside(void)
 {
     struct far far;
@@ -224,6 +265,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/loader/flash/read-back", "no-crc", test_flash);
     g_test_add_data_func("/loader/liar/device-crc", "crc", test_liar);
     g_test_add_data_func("/loader/liar/read-back", NULL, test_liar);
+    g_test_add_func("/loader/stuck-anywhere", test_stuck_anywhere);
+    g_test_add_func("/loader/protected", test_protected);
     g_test_add_func("/loader/outside", test_outside);
     g_test_add_func("/loader/faults", test_faults);
     g_test_add_func("/loader/cut", test_cut);

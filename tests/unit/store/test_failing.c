@@ -20,7 +20,8 @@ static const struct {
 };
 
 /* What happens to the process that saw the failure, and to the machine. */
-enum stop { CLOSED, KILLED, STOPS };
+enum stop { CLOSED, KILLED, CUT, STOPS };
+static const char *const stops[] = {"closed", "killed", "power cut after it"};
 
 static void remount(void *disk)
 {
@@ -35,12 +36,35 @@ static void fail_day(struct store_disk *disk, struct world *world, gsize fault, 
         (faults[fault].once ? store_disk_arm_once : store_disk_arm)(disk, faults[fault].fault, n);
     if (!world_day(world))
         world_check_stopped(world);
-    if (stop == KILLED)
-        store_disk_stop(disk, false);
-    world_close(world);
     store_disk_watch(disk, 0, false, NULL, NULL);
     store_disk_read_only(disk, false);
+    if (stop == KILLED)
+        store_disk_stop(disk, false);
+    if (stop == CUT)
+        return;
+    world_close(world);
     store_disk_restart(disk);
+}
+
+/* The disk is well again, but the power goes while the store is closed or opened. */
+static void cut_after(struct store_disk *disk, struct world *world, uint64_t chance)
+{
+    store_disk_restart(disk);
+    store_disk_arm(disk, DISK_KILL, 1 + chance % 30);
+    if (chance >> 8 & 1)
+        store_disk_stop(disk, false);
+    world_close(world);
+    if (chance >> 8 & 1) {
+        store_disk_restart(disk);
+        store_disk_arm(disk, DISK_KILL, 1 + chance % 30);
+    }
+    if (!store_disk_gone(disk)) {
+        world_open(world, false);
+        world_close(world);
+    }
+    store_disk_stop(disk, true);
+    store_disk_restart(disk);
+    world->broke = false;
 }
 
 /* The repaired station works for a while, then the power goes: what the failed sync had left in the memory of
@@ -63,15 +87,16 @@ static void try(gsize fault, uint64_t n, enum stop stop)
     struct store_disk *disk = store_disk_new(DAY_SEED + chance % 7);
     world_init(&world);
     fail_day(disk, &world, fault, n, stop);
+    if (stop == CUT && world.finding == FINDING_NONE)
+        cut_after(disk, &world, chance >> 8);
     if (world.finding == FINDING_NONE && world_open(&world, true))
         world_check(&world, true);
-    if (world.finding == FINDING_NONE && stop == KILLED)
+    if (world.finding == FINDING_NONE && stop != CLOSED)
         lose_power(disk, &world, chance >> 8);
     world_finish(&world, chance % 8 == 0);
     store_disk_free(disk);
     if (world.finding != FINDING_NONE)
-        g_error("%s at operation %d, %s: %s", faults[fault].name, (int)n,
-                stop == KILLED ? "killed" : "closed", world.text);
+        g_error("%s at operation %d, %s: %s", faults[fault].name, (int)n, stops[stop], world.text);
 }
 
 static void test_failing(void)

@@ -1,6 +1,7 @@
 /* The journal: what it promises, under tampering, killing and a full disk. */
+#include "tests/unit/store/day.h"
+
 #include "station/base/error.h"
-#include "station/store/store.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -10,177 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UID_A "0102030405060708090a0b0c"
-#define UID_B "1112131415161718191a1b1c"
-
-struct fixture {
-    struct tick_virtual clock;
-    char *folder;
-    struct store *store;
-    int64_t run;
-};
-
-static void set_up(struct fixture *f)
-{
-    GError *error = NULL;
-    tick_virtual_init(&f->clock, 1795000000000000);
-    f->folder = g_dir_make_tmp("store-XXXXXX", NULL);
-    f->store = store_open(f->folder, "test", &f->clock.tick, &error);
-    g_assert_no_error(error);
-}
-
-static void tear_down(struct fixture *f)
-{
-    g_autofree char *command = g_strdup_printf("rm -rf '%s'", f->folder);
-    store_close(f->store);
-    g_assert_cmpint(system(command), ==, 0);
-    g_free(f->folder);
-}
-
-static void reopen(struct fixture *f)
-{
-    GError *error = NULL;
-    store_close(f->store);
-    f->store = store_open(f->folder, "test", &f->clock.tick, &error);
-    g_assert_no_error(error);
-}
-
-static struct event event_of(struct fixture *f, enum event_type type, int step)
-{
-    f->clock.now += 1000;
-    return (struct event){.type = type,
-                          .run = f->run,
-                          .step = step,
-                          .attempt = 1,
-                          .verb = "flash",
-                          .title = "t",
-                          .now_us = f->clock.now,
-                          .wall_us = tick_wall(&f->clock.tick)};
-}
-
-static bool post(struct fixture *f, struct event event, GError **error)
-{
-    return event.type == EVENT_INTENT ? store_gate(f->store, &event, error)
-                                      : store_post(f->store, &event, error);
-}
-
-static void must(struct fixture *f, struct event event)
-{
-    GError *error = NULL;
-    post(f, event, &error);
-    g_assert_no_error(error);
-}
-
-static void begin(struct fixture *f, const char *sn, bool production)
-{
-    GError *error = NULL;
-    struct event event = event_of(f, EVENT_RUN_BEGIN, -1);
-    event.begin = (struct event_run){.sn = sn,
-                                     .scan = sn,
-                                     .station = "s",
-                                     .slot = "A",
-                                     .model = "M",
-                                     .production = production,
-                                     .steps = 1,
-                                     .package_sha256 = "ab",
-                                     .package_version = "1.0.4",
-                                     .package_signer = "k",
-                                     .release_sha256 = production ? "cd" : ""};
-    g_assert_true(store_run_begin(f->store, &event, &f->run, &error));
-    g_assert_no_error(error);
-}
-
-static void fact(struct fixture *f, enum event_type type, const char *key)
-{
-    struct event event = event_of(f, type, 0);
-    event.key = key;
-    must(f, event);
-}
-
-static void value(struct fixture *f, const char *stage, bool ok)
-{
-    struct event event = event_of(f, EVENT_VALUE, 0);
-    event.key = "protect.cell_ov_start";
-    event.written = event.found = "3.65 V";
-    event.stage = stage;
-    event.ok = ok;
-    must(f, event);
-}
-
-static bool end(struct fixture *f, enum event_verdict verdict, GError **error)
-{
-    struct event event = event_of(f, EVENT_RUN_END, -1);
-    event.verdict = verdict;
-    return post(f, event, error);
-}
-
-/* Which proof is left out of a good unit. */
-enum lack { NOTHING, STEP, IDENTITY, VERIFY, SECOND_READ, ON_BOARD, RESULT };
-
-static void unit(struct fixture *f, const char *sn, const char *uid, enum lack lack, bool production)
-{
-    GError *error = NULL;
-    begin(f, sn, production);
-    must(f, event_of(f, EVENT_STEP_BEGIN, 0));
-    struct event identity = event_of(f, EVENT_IDENTITY, 0);
-    identity.unique_id = uid;
-    if (lack != IDENTITY)
-        must(f, identity);
-    g_assert_true(store_claim(f->store, f->run, CLAIM_UNIT, uid, NULL, &error));
-    if (lack != IDENTITY)
-        g_assert_true(store_claim(f->store, f->run, CLAIM_SERIAL, uid, sn, &error));
-    if (lack != VERIFY) {
-        fact(f, EVENT_INTENT, "erase");
-        fact(f, EVENT_RESULT, "verify");
-    }
-    if (lack != IDENTITY) {
-        g_assert_true(store_claim(f->store, f->run, CLAIM_SERIAL_INTENT, uid, sn, &error));
-        fact(f, EVENT_INTENT, "identity");
-        value(f, "write", true);
-        if (lack != ON_BOARD)
-            g_assert_true(store_claim(f->store, f->run, CLAIM_SERIAL_ON_BOARD, uid, sn, &error));
-        if (lack != RESULT)
-            fact(f, EVENT_RESULT, "identity");
-        if (lack != SECOND_READ)
-            value(f, "after-restart", true);
-    }
-    struct event step_end = event_of(f, EVENT_STEP_END, 0);
-    step_end.ok = lack != STEP;
-    must(f, step_end);
-    g_assert_no_error(error);
-}
-
-static void pass(struct fixture *f, const char *sn, const char *uid)
-{
-    GError *error = NULL;
-    unit(f, sn, uid, NOTHING, true);
-    g_assert_true(end(f, VERDICT_PASS, &error));
-    g_assert_no_error(error);
-}
-
-static void no_finding(void *context, const char *id, const char *promise, bool ok, const char *finding)
-{
-    (void)context;
-    if (!ok)
-        g_error("%s %s: %s", id, promise, finding);
-}
-
-static void audit(struct fixture *f)
-{
-    GError *error = NULL;
-    g_assert_cmpint(store_audit(f->store, true, no_finding, NULL, &error), ==, 0);
-    g_assert_no_error(error);
-}
-
 static void test_pass(void)
 {
-    struct fixture f;
+    struct day f;
     GError *error = NULL;
-    set_up(&f);
-    pass(&f, "SN1", UID_A);
-    audit(&f);
-    reopen(&f);
-    audit(&f);
+    day_set_up(&f);
+    day_pass(&f, "SN1", UID_A);
+    day_audit(&f);
+    day_reopen(&f);
+    day_audit(&f);
     json_t *record = store_records_show(f.store, "SN1", &error);
     g_assert_no_error(error);
     g_assert_cmpuint(json_array_size(json_object_get(record, "unit")), ==, 1);
@@ -188,40 +27,29 @@ static void test_pass(void)
     g_assert_null(store_records_show(f.store, "SN2", &error));
     g_assert_error(error, PACK_ERROR, ERROR_ABSENT);
     g_clear_error(&error);
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 /* A PASS that the journal cannot show is refused, and the run still ends some other way. */
 static void test_unproved_pass(void)
 {
     for (int lack = STEP; lack <= RESULT; lack++) {
-        struct fixture f;
+        struct day f;
         g_autoptr(GError) error = NULL;
-        set_up(&f);
-        unit(&f, "SN1", UID_A, (enum lack)lack, true);
-        g_assert_false(end(&f, VERDICT_PASS, &error));
+        day_set_up(&f);
+        day_unit(&f, "SN1", UID_A, (enum lack)lack, true);
+        g_assert_false(day_end(&f, VERDICT_PASS, &error));
         g_assert_error(error, PACK_ERROR, ERROR_INTERNAL);
         g_clear_error(&error);
-        g_assert_true(end(&f, VERDICT_FAIL, &error));
+        g_assert_true(day_end(&f, VERDICT_FAIL, &error));
         json_t *row = store_run_json(f.store, f.run, NULL);
         g_assert_cmpstr(json_string_value(json_object_get(row, "verdict")), ==, "FAIL");
         json_decref(row);
-        tear_down(&f);
+        day_tear_down(&f);
     }
 }
 
-static void test_one_end(void)
-{
-    struct fixture f;
-    g_autoptr(GError) error = NULL;
-    set_up(&f);
-    begin(&f, "SN1", true);
-    g_assert_true(end(&f, VERDICT_FAIL, &error));
-    g_assert_false(end(&f, VERDICT_PASS, &error));
-    tear_down(&f);
-}
-
-static bool claim(struct fixture *f, enum desk_claim what, const char *uid, const char *sn)
+static bool claim(struct day *f, enum desk_claim what, const char *uid, const char *sn)
 {
     g_autoptr(GError) error = NULL;
     bool ok = store_claim(f->store, f->run, what, uid, sn, &error);
@@ -230,14 +58,60 @@ static bool claim(struct fixture *f, enum desk_claim what, const char *uid, cons
     return ok;
 }
 
+/* A board whose number was written in a run that failed gets that number again, and no other one. */
+static void test_second_number(void)
+{
+    struct day f;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_UNIT, UID_A, NULL));
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, NULL));
+    day_begin(&f, "SN2", true);
+    g_assert_true(claim(&f, CLAIM_UNIT, UID_A, NULL));
+    g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN2"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, NULL));
+    day_audit(&f);
+    day_tear_down(&f);
+}
+
+/* The newest first, as the journal has it, though the wall clock was set back in between. */
+static void test_order(void)
+{
+    struct day f;
+    const struct store_filter filter = {.limit = 2};
+    day_set_up(&f);
+    day_pass(&f, "SN1", UID_A);
+    f.clock.wall_minus_now -= TICK_S(86400);
+    day_pass(&f, "SN2", UID_B);
+    json_t *rows = store_records_list(f.store, &filter, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(rows, 0), "sn")), ==, "SN2");
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(rows, 1), "sn")), ==, "SN1");
+    json_decref(rows);
+    day_audit(&f);
+    day_tear_down(&f);
+}
+
+static void test_one_end(void)
+{
+    struct day f;
+    g_autoptr(GError) error = NULL;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    g_assert_false(day_end(&f, VERDICT_PASS, &error));
+    day_tear_down(&f);
+}
+
 static void test_serials(void)
 {
     static const char *const sentinels[] = {"",          "0000", "FFFFFFFF",
                                             "ffff",      "SN",   "unknown",
                                             "has blank", "\x01", "0123456789012345678901234567890"};
-    struct fixture f;
-    set_up(&f);
-    begin(&f, "SN1", true);
+    struct day f;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
     for (gsize i = 0; i < G_N_ELEMENTS(sentinels); i++)
         g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, sentinels[i]));
     g_assert_false(claim(&f, CLAIM_UNIT, "000000000000000000000000", NULL));
@@ -248,7 +122,7 @@ static void test_serials(void)
     g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN2")); /* another number */
     g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
     g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1")); /* going on never goes back */
-    reopen(&f);
+    day_reopen(&f);
     sqlite3 *db;
     sqlite3_stmt *row;
     g_autofree char *path = g_build_filename(f.folder, "station.db", NULL);
@@ -261,128 +135,133 @@ static void test_serials(void)
                     SQLITE_OK);
     g_assert_cmpint(sqlite3_exec(db, "DELETE FROM serial", NULL, NULL, NULL), !=, SQLITE_OK);
     sqlite3_close(db);
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 /* Reserved only: the end of the run frees it. About to be written: never again. */
 static void test_mis_scan(void)
 {
-    struct fixture f;
+    struct day f;
     GError *error = NULL;
-    set_up(&f);
-    begin(&f, "SN1", true);
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
     g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
-    g_assert_true(end(&f, VERDICT_FAIL, &error));
-    begin(&f, "SN1", true);
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
     g_assert_true(claim(&f, CLAIM_SERIAL, UID_B, "SN1"));
     g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_B, "SN1"));
-    reopen(&f);
-    begin(&f, "SN1", true);
+    day_reopen(&f);
+    day_begin(&f, "SN1", true);
     g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
     g_assert_true(claim(&f, CLAIM_SERIAL, UID_B, "SN1"));
-    g_assert_true(end(&f, VERDICT_FAIL, &error));
-    begin(&f, "SN1", true);
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
     g_assert_false(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
-    g_assert_true(end(&f, VERDICT_FAIL, &error));
-    audit(&f);
-    tear_down(&f);
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_audit(&f);
+    day_tear_down(&f);
+}
+
+/* A board without an identity that carries no number gets none that may be on another one. */
+static void test_blank_board(void)
+{
+    struct day f;
+    GError *error = NULL;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* reserved is not written */
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* the same run again */
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_RESUMED, UID_A, "SN1")); /* when the operator says so */
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_ON_BOARD, UID_A, "SN1"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
+    g_assert_false(claim(&f, CLAIM_SERIAL_RESUMED, UID_A, "SN1")); /* it was read back on a board */
+    day_tear_down(&f);
 }
 
 static void test_passed_board(void)
 {
-    struct fixture f;
+    struct day f;
     g_autoptr(GError) error = NULL;
-    set_up(&f);
-    pass(&f, "SN1", UID_A);
+    day_set_up(&f);
+    day_pass(&f, "SN1", UID_A);
     g_assert_false(store_serial_check(f.store, "SN1", &error));
     g_assert_error(error, PACK_ERROR, ERROR_RULE);
-    begin(&f, "SN2", true);
+    day_begin(&f, "SN2", true);
     g_assert_false(claim(&f, CLAIM_UNIT, UID_A, NULL));
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 static void test_trial(void)
 {
-    struct fixture f;
+    struct day f;
     GError *error = NULL;
     int64_t job;
-    set_up(&f);
-    unit(&f, "SN1", UID_A, NOTHING, false);
-    g_assert_true(end(&f, VERDICT_PASS, &error));
+    day_set_up(&f);
+    day_unit(&f, "SN1", UID_A, NOTHING, false);
+    g_assert_true(day_end(&f, VERDICT_PASS, &error));
     g_assert_false(
         store_label_queue(f.store, f.run, "{\"sn\":\"SN1\"}", &job, &error)); /* no label for a trial */
     g_assert_error(error, PACK_ERROR, ERROR_RULE);
     g_clear_error(&error);
-    pass(&f, "SN1", UID_A); /* the same board may become a unit */
-    audit(&f);
-    tear_down(&f);
-}
-
-static void test_label(void)
-{
-    struct fixture f;
-    g_autoptr(GError) error = NULL;
-    int64_t job, again;
-    set_up(&f);
-    pass(&f, "SN1", UID_A);
-    g_assert_true(store_label_queue(f.store, f.run, "{\"sn\":\"SN1\"}", &job, &error));
-    g_assert_true(store_label_set(f.store, job, LABEL_SENDING, NULL, &error));
-    g_assert_true(store_label_set(f.store, job, LABEL_FAILED, "away", &error));
-    g_assert_true(store_label_queue(f.store, f.run, "{\"sn\":\"SN1\"}", &again, &error));
-    g_assert_cmpint(job, ==, again);
-    g_assert_true(store_label_set(f.store, job, LABEL_SENDING, NULL, &error));
-    reopen(&f); /* died while sending: nobody knows, so never again */
-    g_assert_false(store_label_queue(f.store, f.run, "{\"sn\":\"SN1\"}", &again, &error));
-    g_assert_error(error, PACK_ERROR, ERROR_RULE);
-    audit(&f);
-    tear_down(&f);
+    day_pass(&f, "SN1", UID_A); /* the same board may become a unit */
+    day_audit(&f);
+    day_tear_down(&f);
 }
 
 static void test_busy(void)
 {
-    struct fixture f;
+    struct day f;
     g_autoptr(GError) error = NULL;
-    set_up(&f);
+    day_set_up(&f);
     g_assert_null(store_open(f.folder, "other", &f.clock.tick, &error));
     g_assert_error(error, PACK_ERROR, ERROR_BUSY);
     g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
     g_assert_nonnull(strstr(error->message, pid));
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 static void test_interrupted(void)
 {
-    struct fixture f;
-    set_up(&f);
-    begin(&f, "SN1", true);
-    must(&f, event_of(&f, EVENT_STEP_BEGIN, 0));
+    struct day f;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
+    day_must(&f, day_event(&f, EVENT_STEP_BEGIN, 0));
     for (int i = 0; i < 3; i++) { /* recovery again and again changes nothing more */
-        reopen(&f);
+        day_reopen(&f);
         json_t *row = store_run_json(f.store, f.run, NULL);
         g_assert_cmpstr(json_string_value(json_object_get(row, "verdict")), ==, "INTERRUPTED");
         g_assert_nonnull(strstr(json_string_value(json_object_get(row, "failure")), "flash"));
         json_decref(row);
-        audit(&f);
+        day_audit(&f);
     }
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 /* A child that is killed: what it acknowledged through the pipe is there afterwards. */
 static void test_killed(void)
 {
     for (int kill_after = 1; kill_after <= 40; kill_after += 3) {
-        struct fixture f;
+        struct day f;
         int pipes[2], status, acknowledged = 0;
         char byte;
-        set_up(&f);
+        day_set_up(&f);
         store_close(f.store);
         g_assert_cmpint(pipe(pipes), ==, 0);
         pid_t child = fork();
         if (child == 0) {
             f.store = store_open(f.folder, "test", &f.clock.tick, NULL);
-            begin(&f, "SN1", true);
+            day_begin(&f, "SN1", true);
             for (int i = 0; i < 1000; i++) {
-                fact(&f, EVENT_NOTE, "n");
+                day_fact(&f, EVENT_NOTE, "n");
                 if (write(pipes[1], "x", 1) != 1)
                     _exit(1);
             }
@@ -403,8 +282,8 @@ static void test_killed(void)
         char head[65];
         g_assert_true(store_verify(f.store, &rows, head, NULL));
         g_assert_cmpint(rows, >=, acknowledged + 1);
-        audit(&f);
-        tear_down(&f);
+        day_audit(&f);
+        day_tear_down(&f);
     }
 }
 
@@ -444,12 +323,12 @@ static void test_tampering(void)
         "DROP TRIGGER run_end_no_update; UPDATE run_end SET verdict = 'FAIL'",
     };
     for (gsize i = 0; i < G_N_ELEMENTS(deeds); i++) {
-        struct fixture f;
+        struct day f;
         g_autoptr(GError) error = NULL;
         int64_t rows;
         char head[65];
-        set_up(&f);
-        pass(&f, "SN1", UID_A);
+        day_set_up(&f);
+        day_pass(&f, "SN1", UID_A);
         store_close(f.store);
         tamper(f.folder, deeds[i]);
         f.store = store_open_reader(f.folder, &error);
@@ -457,50 +336,50 @@ static void test_tampering(void)
         if (store_verify(f.store, &rows, head, &error))
             g_error("not seen: %s", deeds[i]);
         g_assert_error(error, PACK_ERROR, ERROR_STORAGE);
-        tear_down(&f);
+        day_tear_down(&f);
     }
 }
 
 /* A full disk: an error, and after it nothing more is taken, until a restart on a good disk. */
 static void test_full(void)
 {
-    struct fixture f;
+    struct day f;
     struct rlimit old, small;
     g_autoptr(GError) error = NULL;
     unsigned written = 0;
-    set_up(&f);
-    begin(&f, "SN1", true);
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &old);
     small = (struct rlimit){700000, old.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
     while (written < 5000) {
-        struct event note = event_of(&f, EVENT_NOTE, 0);
+        struct event note = day_event(&f, EVENT_NOTE, 0);
         note.text = "a sentence that takes some room on the disk, again and again";
-        if (!post(&f, note, &error))
+        if (!day_post(&f, note, &error))
             break;
         written++;
     }
     g_assert_error(error, PACK_ERROR, ERROR_STORAGE);
     setrlimit(RLIMIT_FSIZE, &old);
     g_clear_error(&error);
-    g_assert_false(post(&f, event_of(&f, EVENT_INTENT, 0), &error)); /* room again, but no more trust */
+    g_assert_false(day_post(&f, day_event(&f, EVENT_INTENT, 0), &error)); /* room again, but no more trust */
     g_assert_error(error, PACK_ERROR, ERROR_STORAGE);
-    reopen(&f);
-    audit(&f);
+    day_reopen(&f);
+    day_audit(&f);
     int64_t rows;
     char head[65];
     g_assert_true(store_verify(f.store, &rows, head, NULL));
     g_assert_cmpint(rows, >=, written + 1);
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 static void test_sequence(void)
 {
-    struct fixture f;
+    struct day f;
     g_autoptr(GError) error = NULL;
     int64_t newest;
-    set_up(&f);
+    day_set_up(&f);
     g_assert_true(store_sequence_newest(f.store, "P", &newest, &error));
     g_assert_cmpint(newest, ==, 0);
     g_assert_true(store_sequence_accept(f.store, "P", 7, "h", &error));
@@ -508,25 +387,25 @@ static void test_sequence(void)
     g_assert_true(store_sequence_accept(f.store, "Q", 1, "h", &error));
     g_assert_false(store_sequence_accept(f.store, "P", 6, "h", &error));
     g_assert_error(error, PACK_ERROR, ERROR_TRUST);
-    reopen(&f);
+    day_reopen(&f);
     g_clear_error(&error);
     g_assert_true(store_sequence_newest(f.store, "P", &newest, &error));
     g_assert_cmpint(newest, ==, 7);
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 static void test_csv(void)
 {
-    struct fixture f;
+    struct day f;
     g_autoptr(GError) error = NULL;
     char *text = NULL;
     size_t n;
-    set_up(&f);
-    begin(&f, "=SUM(A1)", true);
-    struct event event = event_of(&f, EVENT_RUN_END, -1);
+    day_set_up(&f);
+    day_begin(&f, "=SUM(A1)", true);
+    struct event event = day_event(&f, EVENT_RUN_END, -1);
     event.verdict = VERDICT_FAIL;
     event.text = "says \"no\", twice\nover";
-    must(&f, event);
+    day_must(&f, event);
     FILE *out = open_memstream(&text, &n);
     g_assert_true(store_export_csv(f.store, &(struct store_filter){0}, out, &error));
     fclose(out);
@@ -534,16 +413,16 @@ static void test_csv(void)
     g_assert_nonnull(strstr(text, "\"says \"\"no\"\", twice\nover\""));
     g_assert_true(g_str_has_suffix(text, "\r\n"));
     free(text);
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 static void test_keep_file(void)
 {
-    struct fixture f;
+    struct day f;
     GError *error = NULL;
     char sha256[65], again[65];
     g_autoptr(GBytes) bytes = g_bytes_new_static("recipe", 6);
-    set_up(&f);
+    day_set_up(&f);
     g_assert_true(store_keep_file(f.store, "recipe", bytes, sha256, &error));
     g_autofree char *path = g_strdup_printf("%s/files/%.2s/%s", f.folder, sha256, sha256);
     g_chmod(path, 0600);
@@ -553,7 +432,7 @@ static void test_keep_file(void)
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_assert_cmpstr(text, ==, "recipe");
     g_assert_cmpstr(sha256, ==, again);
-    tear_down(&f);
+    day_tear_down(&f);
 }
 
 int main(int argc, char **argv)
@@ -561,12 +440,14 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/store/pass", test_pass);
     g_test_add_func("/store/unproved-pass", test_unproved_pass);
+    g_test_add_func("/store/second-number", test_second_number);
+    g_test_add_func("/store/order", test_order);
     g_test_add_func("/store/one-end", test_one_end);
     g_test_add_func("/store/serials", test_serials);
     g_test_add_func("/store/mis-scan", test_mis_scan);
+    g_test_add_func("/store/blank-board", test_blank_board);
     g_test_add_func("/store/passed-board", test_passed_board);
     g_test_add_func("/store/trial", test_trial);
-    g_test_add_func("/store/label", test_label);
     g_test_add_func("/store/busy", test_busy);
     g_test_add_func("/store/interrupted", test_interrupted);
     g_test_add_func("/store/killed", test_killed);
