@@ -190,7 +190,7 @@ static void check_cell_count(const struct rules *rules)
     const char *key = rules->profile->cells_item;
     const struct item_value *written = key ? g_hash_table_lookup(rules->written, key) : NULL;
     const struct item_value *preset = key ? g_hash_table_lookup(rules->presets, key) : NULL;
-    if (!written || !preset || written->value == preset->value)
+    if (!written || (preset && written->value == preset->value))
         return;
     for (guint k = 0; k < rules->profile->rules->len; k++) {
         const struct profile_rule *rule = g_ptr_array_index(rules->profile->rules, k);

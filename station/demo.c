@@ -48,6 +48,7 @@ static bool write_station(const struct demo *demo, GError **error)
                         "secrets:\n"
                         "  basen-admin: secrets/basen-admin\n"
                         "  basen-antitheft: secrets/basen-antitheft\n"
+                        "  clever-write: secrets/clever-write\n"
                         "slots:\n"
                         "  - slot: A\n"
                         "    link: %s%s/board.sock%s\n"

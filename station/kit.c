@@ -24,6 +24,7 @@ static const struct kit_family {
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
     {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
+    {"clever", "recipes/clever-100ah-16s.yaml", "recipes/boards/clever-176x33.yaml", NULL, NULL, NULL},
     /* Its firmware is the maker's. */
     {"jbd", "recipes/jbd-100ah-4s.yaml", "recipes/boards/jbd-sp04s020.yaml", NULL, NULL, NULL},
     {.name = "rockets",
@@ -140,7 +141,8 @@ static bool make_release(const struct kit *kit, GError **error)
 /* The passwords are those of the virtual board, as the manual prints them. */
 static bool make_secrets(const struct kit *kit, GError **error)
 {
-    return write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
+    return write_text(kit, "secrets/clever-write", "AF123456\n", 0600, error) &&
+           write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
            write_text(kit, "secrets/basen-antitheft", "654321\n", 0600, error);
 }
 

@@ -10,7 +10,8 @@ static const char station_text[] = "schema: packline/station/1\n"
                                    "confirm_labels: true\n"
                                    "secrets:\n"
                                    "  basen-admin: secrets/basen-admin\n"
-                                   "  basen-antitheft: secrets/basen-antitheft\n";
+                                   "  basen-antitheft: secrets/basen-antitheft\n"
+                                   "  clever-write: secrets/clever-write\n";
 
 bool sim_write_station(const struct sim_options *options, GError **error)
 {

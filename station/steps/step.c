@@ -8,7 +8,7 @@
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
     step_calibrate_gain, step_calibrate_temperature, step_calibrate_cells, step_clock, step_antitheft_off,
-    step_measure_kind, step_prompt, step_sleep, step_label;
+    step_measure_kind, step_prompt, step_defaults, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -29,6 +29,7 @@ const struct step_kind *const step_kinds[] = {
     &step_antitheft_off,
     &step_measure_kind,
     &step_prompt,
+    &step_defaults,
     &step_sleep,
     &step_label,
     NULL,
@@ -237,6 +238,10 @@ bool step_check_identity(struct step_context *context, const struct board_identi
     if (product && strcmp(identity->product, product) != 0)
         return error_set(error, ERROR_RULE, "wrong board in the slot: it is a '%s', the recipe is for '%s'",
                          identity->product, product);
+    if (wanted && wanted->hardware && strcmp(identity->hardware, wanted->hardware) != 0)
+        return error_set(error, ERROR_RULE,
+                         "wrong board in the slot: its hardware revision is '%s', the recipe is for '%s'",
+                         identity->hardware, wanted->hardware);
     if (manifest && !listed(manifest->hardware, identity->hardware))
         return error_set(error, ERROR_RULE,
                          "hardware revision '%s' is not one that firmware %s is signed for",
