@@ -34,11 +34,17 @@ static const struct bind_choice accesses[] = {
     {"never", ACCESS_NEVER, "must not be written"},
     {NULL}};
 static const struct bind_choice types[] = {
-    {"u8", ITEM_U8, "unsigned 8 bit"},          {"u16", ITEM_U16, "unsigned 16 bit"},
-    {"i16", ITEM_I16, "signed 16 bit"},         {"u32", ITEM_U32, "unsigned 32 bit"},
-    {"i32", ITEM_I32, "signed 32 bit"},         {"i8", ITEM_I8, "signed 8 bit"},
-    {"flag", ITEM_FLAG, "one byte, 0 or 1"},    {"text", ITEM_TEXT, "characters"},
-    {"bytes", ITEM_BYTES, "raw bytes, as hex"}, {NULL}};
+    {"u8", ITEM_U8, "unsigned 8 bit"},
+    {"u16", ITEM_U16, "unsigned 16 bit"},
+    {"i16", ITEM_I16, "signed 16 bit"},
+    {"u32", ITEM_U32, "unsigned 32 bit"},
+    {"i32", ITEM_I32, "signed 32 bit"},
+    {"i8", ITEM_I8, "signed 8 bit"},
+    {"flag", ITEM_FLAG, "one byte, 0 or 1"},
+    {"text", ITEM_TEXT, "characters"},
+    {"bytes", ITEM_BYTES, "raw bytes, as hex"},
+    {"date", ITEM_DATE, "16 bit: year since 2000 << 9, month << 5, day"},
+    {NULL}};
 static const struct bind_choice pads[] = {
     {"nul", PAD_NUL, "filled with 00H"}, {"space", PAD_SPACE, "filled with blanks"}, {NULL}};
 static const struct bind_choice quantities[] = {
@@ -71,6 +77,12 @@ static const struct bind_choice ways[] = {
     {"prompt", ENTRY_PROMPT, "the operator does it"},
     {NULL}};
 
+static const struct bind_choice units[] = {
+    {"unique-id", UNIT_UNIQUE_ID, "what its maker put there, and no other board has"},
+    {"serial-number", UNIT_SERIAL_NUMBER,
+     "the item `serial_item`, which the station writes: the maker put nothing there"},
+    {NULL}};
+
 #define F(type_, key_, kind, ...)                                                                            \
     {                                                                                                        \
         .key = #key_, .type = kind, .offset = offsetof(struct type_, key_), __VA_ARGS__                      \
@@ -91,6 +103,8 @@ static const struct bind_field block_fields[] = {
       .doc = "Number that read_command takes, e.g. a module."),
     F(profile_block, in_image, BIND_FLAG, .preset = "false",
       .doc = "Part of the parameter image that is read and kept before the first write."),
+    F(profile_block, session, BIND_FLAG, .preset = "false",
+      .doc = "Reached only between the procedures `open` and `save` or `discard`."),
     EVIDENCE(profile_block),
     SOURCE(profile_block),
     {NULL}};
@@ -157,6 +171,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
       .doc = "Login it needs to be written."),
     F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
+    F(profile_item, shown_by, BIND_TEXT,
+      .doc = "Item that shows what was written here, where the board lets nobody read it."),
     F(profile_item, evidence, BIND_CHOICE, .choices = evidences, .preset = "reference",
       .doc = "How it is known."),
     SOURCE(profile_item),
@@ -256,6 +272,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, parameter_version_item, BIND_TEXT, .doc = "Item that holds it; a difference is a warning."),
     F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
     F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
+    F(profile, unit, BIND_CHOICE, .choices = units, .preset = "unique-id",
+      .doc = "What tells one board from another."),
     F(profile, charge_sign, BIND_INTEGER, .preset = "1", .min = -1, .max = 1,
       .doc = "1: charge is positive on the wire; -1: negative."),
     F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &block_schema,
@@ -306,6 +324,7 @@ static unsigned width_of(const struct profile_item *item)
     switch ((enum profile_type)item->type) {
     case ITEM_U16:
     case ITEM_I16:
+    case ITEM_DATE:
         return 2;
     case ITEM_U32:
     case ITEM_I32:
@@ -501,6 +520,9 @@ static void check_all(const struct check *c)
         check_rule(c, g_ptr_array_index(p->rules, i));
     check_key(c, p, "cells_item", p->cells_item);
     check_key(c, p, "serial_item", p->serial_item);
+    const struct profile_item *serial = profile_item_find(p, p->serial_item);
+    if (p->unit == UNIT_SERIAL_NUMBER && (!serial || serial->type != ITEM_TEXT))
+        wrong(c, p, "unit", "name it under `serial_item`", "a serial number needs an item of text");
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
     check_firmware(c);
     profile_check_sets(p, c->report);

@@ -191,7 +191,6 @@ SCHEMA(verify, "Reads every item written in this run again, raw; needs a restart
 
 /* Calibrations. The bounds keep out slips of unit and sign; the gain's are the manuals': a charger of 10 to
  * 50 A. */
-#define GAIN_MIN_MA        10000
 #define GAIN_MAX_MA        50000
 #define ERROR_MAX_MA       2000
 #define CORRECTION_MAX_MA  10000
@@ -228,8 +227,10 @@ static const struct bind_field calibrate_zero_fields[] = {
 SCHEMA(calibrate_zero, "Calibrates the current zero while no current flows.");
 
 static const struct bind_field calibrate_gain_fields[] = {
-    AMPERES(recipe_calibrate_gain, current, GAIN_MIN_MA, GAIN_MAX_MA,
-            "Charging current to calibrate at; the manuals ask for a charger of 10 A to 50 A."),
+    AMPERES(recipe_calibrate_gain, current, -GAIN_MAX_MA, GAIN_MAX_MA,
+            "Current to calibrate at, a charge of 10 A to 50 A, or a discharge (negative) on boards that "
+            "have a gain "
+            "for it."),
     AMPERES(recipe_calibrate_gain, verify_current, -GAIN_MAX_MA, GAIN_MAX_MA,
             "Second point that must read right afterwards; at least 1 A away from 0 A and from current."),
     SAMPLES(recipe_calibrate_gain, QUANTITY_CURRENT, ERROR_MAX_MA),

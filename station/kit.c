@@ -21,6 +21,8 @@ static const struct kit_family {
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
     {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
+    /* Its firmware is the maker's. */
+    {"jbd", "recipes/jbd-100ah-4s.yaml", "recipes/boards/jbd-sp04s020.yaml", NULL, NULL, NULL},
 };
 
 struct kit {
@@ -106,6 +108,8 @@ static bool make_package(const struct kit *kit, GError **error)
                                           .not_after = 4102358400000000,  /* 2099-12-31 */
                                           .has_base = true,
                                           .base = KIT_ADDRESS};
+    if (!kit->family->package)
+        return true;
     g_autofree char *out = in(kit, kit->family->package);
     g_autofree char *key = in(kit, "keys/demo-firmware.key");
     return package_pack(kit->image, &recipe, out, error) && package_sign(out, key, error);

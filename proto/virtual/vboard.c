@@ -14,11 +14,12 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_monv4, vb_family_rockets;
+extern const struct vb_family vb_family_basen, vb_family_monv4, vb_family_rockets, vb_family_jbd;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_monv4, &vb_family_rockets};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "monv4", "rockets"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_monv4, &vb_family_rockets,
+                                                   &vb_family_jbd};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "monv4", "rockets", "jbd"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},

@@ -19,7 +19,8 @@ struct sim_skip {
 
 struct sim_family {
     const char *name;
-    unsigned serial_block; /* the serial number stands at its start */
+    unsigned serial_block, serial_at;
+    bool by_serial; /* nothing else tells its boards apart */
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
     const char *const *lacks; /* defects that mean nothing to it */

@@ -8,6 +8,13 @@
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
 static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
+/* The date, the bar code, what calibration left. */
+static const struct sim_skip jbd_own[] = {{0x10, 10, 2}, {0xa2, 1, 31}, {0xad, 0, 86}, {0, 0, 0}};
+static const char *const jbd_lacks[] = {
+    "no-crc",      "ack-no-write",    "cached-readback",    "stuck-bit",
+    "wrong-mcu",   "uid-after-reset", "silent-after-flash", "swapped-while-flashing",
+    "blank-flash", "half-flashed",    "rtc-stuck",          "antitheft-stuck",
+    NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -19,6 +26,13 @@ static const struct sim_family families[] = {
      .own = monv4_own,
      .current_error_ma = 400,
      .lacks = monv4_lacks},
+    {.name = "jbd",
+     .serial_block = 0xa2,
+     .serial_at = 1,
+     .by_serial = true,
+     .own = jbd_own,
+     .current_error_ma = 200,
+     .lacks = jbd_lacks},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)

@@ -128,7 +128,7 @@ bool step_bind_unique_id(struct step_context *context, const uint8_t id[12], GEr
     char text[BOARD_UNIQUE_ID_TEXT];
     board_unique_id_text(id, text);
     if (context->unique_id[0] == '\0') {
-        memcpy(context->unique_id, text, sizeof text);
+        g_strlcpy(context->unique_id, text, sizeof context->unique_id);
         return true;
     }
     return strcmp(context->unique_id, text) == 0 ||
@@ -137,15 +137,58 @@ bool step_bind_unique_id(struct step_context *context, const uint8_t id[12], GEr
                      context->unique_id, text);
 }
 
+bool step_writes_serial(const struct step_context *context)
+{
+    const char *key = context->plan->profile->serial_item;
+    for (unsigned i = 0; key && i < context->plan->step_count; i++)
+        for (unsigned k = 0; k < context->plan->steps[i].value_count; k++)
+            if (strcmp(context->plan->steps[i].values[k].item->key, key) == 0)
+                return true;
+    return false;
+}
+
+/* Until its number is written such a board is one of many; from then on it must carry it. */
+static bool bind_serial(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    const char *key = context->plan->profile->serial_item, *sn = context->plan->sn;
+    const char *swapped = context->unique_id[0] ? "the board in the slot was swapped: " : "";
+    struct item_value value;
+    if (context->unique_id[0] && strcmp(identity->product, context->identity.product) != 0)
+        return error_set(error, ERROR_RULE, "%sthis run began on a '%s', now it is a '%s'", swapped,
+                         context->identity.product, identity->product);
+    if (!board_read_item(context->board, profile_item_find(context->plan->profile, key), &value, error))
+        return false;
+    if (!value.absent && strcmp(value.text, sn) != 0)
+        return error_set(
+            error, ERROR_RULE,
+            "%sthe board already carries serial number '%s', the scan says '%s': scan the board's own label "
+            "or take it to quality",
+            swapped, value.text, sn);
+    if (value.absent && g_hash_table_contains(context->written, key))
+        return error_set(error, ERROR_RULE, "%sthis run wrote serial number '%s', this board carries none",
+                         swapped, sn);
+    if (value.absent && !step_writes_serial(context))
+        return error_set(error, ERROR_RULE, "the board carries no serial number, the scan says '%s'", sn);
+    if (context->unique_id[0] == '\0')
+        context->blank = value.absent;
+    g_snprintf(context->unique_id, sizeof context->unique_id, "sn-%s", sn);
+    return true;
+}
+
+bool step_bind_board(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    if (identity->has_unique_id)
+        return step_bind_unique_id(context, identity->unique_id, error);
+    return context->plan->profile->unit == UNIT_SERIAL_NUMBER
+               ? bind_serial(context, identity, error)
+               : error_set(error, ERROR_RULE,
+                           "the board shows no unique id, so it cannot be told from others");
+}
+
 bool step_same_board(struct step_context *context, GError **error)
 {
     struct board_identity identity;
-    if (!board_identify(context->board, &identity, error))
-        return false;
-    if (!identity.has_unique_id)
-        return error_set(error, ERROR_RULE,
-                         "the board shows no unique id, so nothing tells whether it was swapped");
-    return step_bind_unique_id(context, identity.unique_id, error);
+    return board_identify(context->board, &identity, error) && step_bind_board(context, &identity, error);
 }
 
 static bool listed(const GPtrArray *words, const char *word)

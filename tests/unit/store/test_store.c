@@ -162,6 +162,23 @@ static void test_mis_scan(void)
     day_tear_down(&f);
 }
 
+/* A board without an identity that carries no number gets none that may be on another one. */
+static void test_blank_board(void)
+{
+    struct fixture f;
+    GError *error = NULL;
+    set_up(&f);
+    begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* reserved is not written */
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* the same run again */
+    g_assert_true(end(&f, VERDICT_FAIL, &error));
+    begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
+    tear_down(&f);
+}
+
 static void test_passed_board(void)
 {
     struct day f;
@@ -420,6 +437,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/one-end", test_one_end);
     g_test_add_func("/store/serials", test_serials);
     g_test_add_func("/store/mis-scan", test_mis_scan);
+    g_test_add_func("/store/blank-board", test_blank_board);
     g_test_add_func("/store/passed-board", test_passed_board);
     g_test_add_func("/store/trial", test_trial);
     g_test_add_func("/store/busy", test_busy);
