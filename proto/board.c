@@ -77,6 +77,11 @@ bool board_identify(struct board *board, struct board_identity *identity, GError
                                     : described_identify(board, identity, error);
 }
 
+void board_serial_text(const char *sn, char text[BOARD_UNIT_TEXT])
+{
+    g_snprintf(text, BOARD_UNIT_TEXT, "sn-%s", sn);
+}
+
 void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
 {
     for (int i = 0; i < 12; i++)

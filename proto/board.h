@@ -115,6 +115,9 @@ bool board_identify(struct board *board, struct board_identity *identity,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* As records show it: 24 hexadecimal digits, and a NUL. */
 #define BOARD_UNIQUE_ID_TEXT 25
+/* What a record knows a board by: its unique id, or where there is none "sn-" and its serial number. */
+#define BOARD_UNIT_TEXT 40
+void board_serial_text(const char *sn, char text[BOARD_UNIT_TEXT]);
 void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT]);
 /* One attempt: a wrong password is REFUSED and never tried again by itself. */
 bool board_login(struct board *board, int level, const struct secret *password,

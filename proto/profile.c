@@ -274,6 +274,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, parameter_version, BIND_ADDRESS, .preset = "0", .max = 0xffff,
       .doc = "Parameter version it was written for."),
     F(profile, parameter_version_item, BIND_TEXT, .doc = "Item that holds it; a difference is a warning."),
+    F(profile, chemistry_item, BIND_TEXT, .doc = "Item in which the board reports its chemistry."),
+    F(profile, chemistry_words, BIND_TEXTS, .max = 16, .doc = "What its raw values 0, 1, … mean."),
     F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
     F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
     F(profile, unit, BIND_CHOICE, .choices = units, .preset = "unique-id",
@@ -524,6 +526,7 @@ static void check_all(const struct check *c)
     }
     for (guint i = 0; i < p->rules->len; i++)
         check_rule(c, g_ptr_array_index(p->rules, i));
+    check_key(c, p, "chemistry_item", p->chemistry_item);
     check_key(c, p, "cells_item", p->cells_item);
     check_key(c, p, "serial_item", p->serial_item);
     const struct profile_item *serial = profile_item_find(p, p->serial_item);

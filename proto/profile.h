@@ -290,10 +290,12 @@ struct profile {
     int64_t parameter_version; /* expected raw value of the item parameter_version_item; mismatch = warning
                                   (R16) */
     char *parameter_version_item;
-    char *cells_item;    /* key of the cell count */
-    char *serial_item;   /* key of the serial number */
-    int unit;            /* enum profile_unit */
-    int64_t charge_sign; /* +1: charge is positive on the wire */
+    char *chemistry_item;       /* key of the chemistry that the board reports */
+    GPtrArray *chemistry_words; /* char*: what its raw values 0, 1, … mean */
+    char *cells_item;           /* key of the cell count */
+    char *serial_item;          /* key of the serial number */
+    int unit;                   /* enum profile_unit */
+    int64_t charge_sign;        /* +1: charge is positive on the wire */
     GPtrArray *blocks, *commands, *items, *rules;
     GPtrArray *sets;                   /* struct profile_set* */
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */

@@ -320,6 +320,9 @@ static void check_calibration(const struct check *c)
             check_tolerance(c, p, p->tolerance, p->correction_max);
         } else if (is(step, "calibrate_gain")) {
             check_gain_points(c, step->value);
+        } else if (is(step, "calibrate_cells")) {
+            const struct recipe_calibrate_cells *p = step->value;
+            check_tolerance(c, p, p->tolerance, p->correction_max);
         } else if (is(step, "calibrate_temperature")) {
             const struct recipe_calibrate_temperature *p = step->value;
             check_tolerance(c, p, p->tolerance, p->correction_max);

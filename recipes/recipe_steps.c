@@ -272,6 +272,20 @@ static const struct bind_field calibrate_temperature_fields[] = {
     {NULL}};
 SCHEMA(calibrate_temperature, "Calibrates temperature sensors against the slot's reference.");
 
+#define ERROR_MAX_MV      50
+#define CORRECTION_MAX_MV 500
+#define VOLTS(name, most, sentence)                                                                          \
+    QUANTITY_OF(recipe_calibrate_cells, name, true, QUANTITY_VOLTAGE, 1, most, sentence)
+
+static const struct bind_field calibrate_cells_fields[] = {
+    SAMPLES(recipe_calibrate_cells, QUANTITY_VOLTAGE, ERROR_MAX_MV),
+    VOLTS(tolerance, ERROR_MAX_MV, "Error that may remain."),
+    VOLTS(correction_max, CORRECTION_MAX_MV, "A larger error as found is a bad board; not below tolerance."),
+    COMMON(recipe_calibrate_cells),
+    {NULL}};
+SCHEMA(calibrate_cells,
+       "Calibrates the voltage of every cell the board reports against the slot's reference.");
+
 static const struct bind_field clock_fields[] = {{.key = "tolerance",
                                                   .type = BIND_QUANTITY,
                                                   .offset = offsetof(struct recipe_clock, tolerance),
@@ -400,6 +414,7 @@ const struct bind_variant recipe_steps[] = {
     {"calibrate_zero", &calibrate_zero_schema},
     {"calibrate_gain", &calibrate_gain_schema},
     {"calibrate_temperature", &calibrate_temperature_schema},
+    {"calibrate_cells", &calibrate_cells_schema},
     {"clock", &clock_schema},
     {"antitheft_off", &antitheft_off_schema},
     {"measure", &measure_schema},

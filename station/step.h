@@ -5,8 +5,6 @@
 #include "proto/board.h"
 #include "station/engine.h"
 
-#define STEP_BOARD_TEXT 40
-
 struct step_context {
     const struct plan *plan;
     const struct plan_step *step;
@@ -23,7 +21,7 @@ struct step_context {
     /* What this run knows about the board. */
     bool in_bootloader; /* identify found no application */
     struct board_identity identity;
-    char unique_id[STEP_BOARD_TEXT]; /* hex, or "sn-" and the serial number; "" = not known yet */
+    char unique_id[BOARD_UNIT_TEXT]; /* "" = not known yet */
     bool blank;                      /* it is known by its serial number, and carried none when it came */
     bool firmware_proved;            /* device bytes == signed manifest, in this run, on this board */
     struct board_image *image;       /* as found, before the first write */
@@ -80,6 +78,8 @@ bool step_bind_unique_id(struct step_context *context, const uint8_t id[12],
 /* The slot's reference is there and its calibration date is good. */
 bool step_need_bench(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Reads and keeps the whole parameter image, once a run, before the first write. */
+/* The board reports the cells that the values of this run are for. */
+bool step_check_chemistry(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool step_need_image(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Writes the step's values with intents, reads each back, posts each; MISMATCH names the first that differs.
  */

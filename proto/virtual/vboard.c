@@ -52,6 +52,7 @@ static const struct vboard_defect defects[] = {
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
     {"same-sn", "already carries the serial number given as number: same-sn:17 is BSN00000017"},
+    {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},
     {"cell-spread", "one cell lies 130 mV below the others"},
     {"flag", "the state flag of this number, from 0, is not as it should be: flag:7"},
     {"awake", "awake when power comes, of a family that sleeps then"},

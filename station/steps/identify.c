@@ -191,9 +191,9 @@ static bool run(struct step_context *context, GError **error)
         return false;
     if (board_identify(context->board, &context->identity, &silence)) {
         return step_check_identity(context, &context->identity, error) &&
-               step_bind_board(context, &context->identity, error) && check_foreign_serial(context, error) &&
-               check_same_serial(context, error) && claim_board(context, error) &&
-               post_identity(context, NULL, error);
+               step_bind_board(context, &context->identity, error) && step_check_chemistry(context, error) &&
+               check_foreign_serial(context, error) && check_same_serial(context, error) &&
+               claim_board(context, error) && post_identity(context, NULL, error);
     }
     if (error_kind(silence) == ERROR_SILENT && plan_has(context->plan, "flash")) {
         g_autoptr(GError) no_bootloader = NULL;

@@ -7,8 +7,8 @@
 
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
-    step_calibrate_gain, step_calibrate_temperature, step_clock, step_antitheft_off, step_measure_kind,
-    step_prompt, step_sleep, step_label;
+    step_calibrate_gain, step_calibrate_temperature, step_calibrate_cells, step_clock, step_antitheft_off,
+    step_measure_kind, step_prompt, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -24,6 +24,7 @@ const struct step_kind *const step_kinds[] = {
     &step_calibrate_zero,
     &step_calibrate_gain,
     &step_calibrate_temperature,
+    &step_calibrate_cells,
     &step_clock,
     &step_antitheft_off,
     &step_measure_kind,
@@ -171,7 +172,7 @@ static bool bind_serial(struct step_context *context, const struct board_identit
         return error_set(error, ERROR_RULE, "the board carries no serial number, the scan says '%s'", sn);
     if (context->unique_id[0] == '\0')
         context->blank = value.absent;
-    g_snprintf(context->unique_id, sizeof context->unique_id, "sn-%s", sn);
+    board_serial_text(sn, context->unique_id);
     return true;
 }
 
@@ -183,7 +184,7 @@ static bool bind_label(struct step_context *context, const struct board_identity
         return error_set(error, ERROR_RULE,
                          "the board in the slot was swapped: this run began on a '%s', now it is a '%s'",
                          context->identity.product, identity->product);
-    g_snprintf(context->unique_id, sizeof context->unique_id, "sn-%s", context->plan->sn);
+    board_serial_text(context->plan->sn, context->unique_id);
     return !first ||
            step_note(context, "nothing on this board says which one it is: the scanned label is believed",
                      error);
@@ -297,10 +298,37 @@ static bool note_image_findings(struct step_context *context, GError **error)
     return step_note(context, text, error);
 }
 
+bool step_check_chemistry(struct step_context *context, GError **error)
+{
+    const struct profile *profile = context->plan->profile;
+    const struct profile_item *item = profile_item_find(profile, profile->chemistry_item);
+    const char *wanted = context->plan->chemistry;
+    struct item_value value;
+    if (!item || !wanted)
+        return true;
+    if (!board_read_item(context->board, item, &value, error))
+        return false;
+    const char *reported = value.raw >= 0 && value.raw < (int64_t)profile->chemistry_words->len
+                               ? g_ptr_array_index(profile->chemistry_words, (guint)value.raw)
+                               : NULL;
+    if (!reported)
+        return error_set(error, ERROR_RULE,
+                         "%s is %" G_GINT64_FORMAT ", which is no chemistry this profile knows", item->key,
+                         value.raw);
+    return strcmp(reported, wanted) == 0 ||
+           error_set(
+               error, ERROR_RULE,
+               "the board reports %s cells (%s), the values of this recipe are for %s: limits of another "
+               "chemistry do not protect them",
+               reported, item->key, wanted);
+}
+
 bool step_need_image(struct step_context *context, GError **error)
 {
     if (context->image)
         return true;
+    if (!step_check_chemistry(context, error))
+        return false;
     context->image = board_image_read(context->board, error);
     if (!context->image)
         return false;

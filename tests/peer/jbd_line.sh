@@ -57,6 +57,7 @@ run A JBD00000001 0
 packline records show JBD00000001 --station "$work/station.yaml" >"$work/out"
 grep -q PASS "$work/out" || fail "no PASS on record"
 grep -q 'sn-JBD00000001' "$work/out" || fail "the record does not say what the board is known by"
+grep -q 'cell 4 error after calibration' "$work/out" || fail "the cells were not calibrated"
 [ "$(find "$work/printed" -name '*.png' | wc -l)" -eq 1 ] || fail "not one label was printed"
 packline board read --link "unix:$work/A.sock" --profile "$work/recipes/boards/jbd-sp04s020.yaml" identity.barcode \
     protect.chg_ut control.remaining_capacity live.full_capacity errors.chg_oc >"$work/out"

@@ -165,18 +165,26 @@ static void test_mis_scan(void)
 /* A board without an identity that carries no number gets none that may be on another one. */
 static void test_blank_board(void)
 {
-    struct fixture f;
+    struct day f;
     GError *error = NULL;
-    set_up(&f);
-    begin(&f, "SN1", true);
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
     g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
     g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* reserved is not written */
     g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
     g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* the same run again */
-    g_assert_true(end(&f, VERDICT_FAIL, &error));
-    begin(&f, "SN1", true);
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
     g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
-    tear_down(&f);
+    g_assert_true(claim(&f, CLAIM_SERIAL_RESUMED, UID_A, "SN1")); /* when the operator says so */
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_ON_BOARD, UID_A, "SN1"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
+    g_assert_false(claim(&f, CLAIM_SERIAL_RESUMED, UID_A, "SN1")); /* it was read back on a board */
+    day_tear_down(&f);
 }
 
 static void test_passed_board(void)
