@@ -148,6 +148,8 @@ static struct profile *load(const char *name, const char *const *change)
 struct replay {
     const char *const *frames;
     const char *stream; /* what every answer is, instead */
+    bool echo;          /* the line hears itself */
+    uint8_t sent[32];   /* the last request */
     uint8_t registers[512];
     unsigned asked;
     GByteArray *out;
@@ -203,6 +205,9 @@ static void replay_accept(void *context, const uint8_t *bytes, size_t n, int64_t
     uint8_t stream[200];
     (void)now_us;
     r->asked++;
+    memcpy(r->sent, bytes, MIN(n, sizeof r->sent));
+    if (r->echo)
+        g_byte_array_append(r->out, bytes, (guint)n);
     if (r->stream)
         g_byte_array_append(r->out, stream, (guint)bytes_of(r->stream, stream));
     else if (r->frames)
@@ -296,6 +301,33 @@ static void test_series(void)
         board_read_item(more.board, profile_item_find(more.profile, "cells.voltage"), &value, NULL));
     g_assert_cmpint(value.value, ==, 0x0d29);
     replay_close(&more);
+}
+
+/* An adapter that hears itself, and a second board on the line, which is asked from 41H. */
+static void test_echo(void)
+{
+    static const char *const second[] = {"a502900801010000753001462d", NULL};
+    struct replay r = {.frames = forum, .echo = true}, alone = {.frames = &forum[14], .echo = true};
+    struct replay two = {.frames = second};
+    struct item_value value;
+    g_autoptr(GError) silent = NULL;
+    replay_open(&r, "daly-uart-16s.yaml", NULL, 1);
+    const struct profile_item *soc = profile_item_find(r.profile, "pack.soc");
+    g_assert_true(board_read_item(r.board, soc, &value, NULL));
+    g_assert_cmpint(value.value, ==, 50000);
+    g_assert_cmphex(r.sent[1], ==, 0x40);
+    replay_close(&r);
+    replay_open(&alone, "daly-uart-16s.yaml", NULL, 1);
+    g_assert_false(
+        board_read_item(alone.board, profile_item_find(alone.profile, "pack.soc"), &value, &silent));
+    g_assert_error(silent, PACK_ERROR, ERROR_SILENT);
+    g_assert_nonnull(strstr(silent->message, "echo"));
+    replay_close(&alone);
+    replay_open(&two, "daly-uart-16s.yaml", NULL, 2);
+    g_assert_true(board_read_item(two.board, profile_item_find(two.profile, "pack.soc"), &value, NULL));
+    g_assert_cmpint(value.value, ==, 32600);
+    g_assert_cmphex(two.sent[1], ==, 0x41);
+    replay_close(&two);
 }
 
 /* dbus-serialbattery issue 249, board 2: 8 cells, charged with 5.4 A. The program that logged it adds the
@@ -420,6 +452,7 @@ int main(int argc, char **argv)
     g_test_add_func("/daly-wire/can", test_can);
     g_test_add_func("/daly-wire/forum", test_forum);
     g_test_add_func("/daly-wire/series", test_series);
+    g_test_add_func("/daly-wire/echo", test_echo);
     g_test_add_func("/daly-wire/bus", test_bus);
     g_test_add_func("/daly-wire/registers", test_registers);
     return g_test_run();
