@@ -414,8 +414,8 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item))
         resolve_numbers(c, item);
     check_preset(c, item);
-    if (item->mask && item->access != ACCESS_READ_ONLY)
-        wrong(c, item, "mask", NULL, "only what is never written has a mask");
+    if (item->mask && (item->access != ACCESS_READ_ONLY || is_text(item)))
+        wrong(c, item, "mask", NULL, "only a number that is never written has a mask");
     const struct dialect_kind *dialect = dialect_find(c->profile->dialect);
     if (dialect && dialect->by_number && item->number < 0)
         wrong(c, item, "key", "add `number:`", "dialect '%s' needs to know the number of '%s'", dialect->name,
