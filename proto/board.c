@@ -11,11 +11,12 @@
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
 extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo,
-    dialect_dd_frame;
+    dialect_dd_frame, dialect_a5_frame, dialect_a5_frame_can, dialect_tp_binary;
 
 /* The visible table. */
-static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp,
-                                                      &dialect_canopen_sdo, &dialect_dd_frame};
+static const struct dialect_kind *const dialects[] = {
+    &dialect_yd1363,   &dialect_modbus,   &dialect_modbus_tcp,   &dialect_canopen_sdo,
+    &dialect_dd_frame, &dialect_a5_frame, &dialect_a5_frame_can, &dialect_tp_binary};
 
 const struct dialect_kind *dialect_find(const char *name)
 {

@@ -79,7 +79,9 @@ static const struct bind_choice checks[] = {
 static const struct bind_choice units[] = {
     {"unique-id", UNIT_UNIQUE_ID, "what its maker put there, and no other board has"},
     {"serial-number", UNIT_SERIAL_NUMBER,
-     "the item `serial_item`, which the station writes: the maker put nothing there"},
+     "the item `serial_item`: the station writes it, or its maker wrote it and nobody can change it"},
+    {"label", UNIT_LABEL,
+     "nothing: the label that was scanned is believed, and no recipe may change the board"},
     {NULL}};
 
 #define F(type_, key_, kind, ...)                                                                            \
@@ -167,6 +169,8 @@ static const struct bind_field item_fields[] = {
      .doc = "Largest value."},
     F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
     F(profile_item, absent, BIND_INTEGERS, .max = 4, .doc = "Raw values that mean that nothing is there."),
+    F(profile_item, mask, BIND_ADDRESS, .preset = "0", .max = 0xffffffff,
+      .doc = "Bits of the raw value that count, of a number that is only read; 0 = all."),
     F(profile_item, number, BIND_INTEGER, .preset = "-1", .min = -1, .max = 0xffff,
       .doc = "As dialects that move whole values address it inside its block, e.g. the sub-index of an "
              "object; elements follow one by one."),
@@ -397,6 +401,8 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item))
         resolve_numbers(c, item);
     check_preset(c, item);
+    if (item->mask && (item->access != ACCESS_READ_ONLY || is_text(item)))
+        wrong(c, item, "mask", NULL, "only a number that is never written has a mask");
     const struct dialect_kind *dialect = dialect_find(c->profile->dialect);
     if (dialect && dialect->by_number && item->number < 0)
         wrong(c, item, "key", "add `number:`", "dialect '%s' needs to know the number of '%s'", dialect->name,

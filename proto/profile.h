@@ -76,6 +76,7 @@ struct profile_item {
     char *min_text, *max_text;
     GArray *valid;  /* int64_t: the only valid values (raw), empty = all in range */
     GArray *absent; /* int64_t: raw values that mean "not there" */
+    int64_t mask;   /* bits of the raw value that count; 0 = all */
     int64_t number; /* as dialects that move whole values address it inside its block; -1 = none */
     int64_t length; /* of text and bytes */
     int64_t count; /* elements one behind the other, for readings such as cell voltages; 1 = a single value */
@@ -121,7 +122,8 @@ enum profile_reading_name {
     TELEMETRY_CHARGE_FET,
     TELEMETRY_DISCHARGE_FET,
     TELEMETRY_PROTECTIONS,
-    TELEMETRY_ALARMS
+    TELEMETRY_ALARMS,
+    TELEMETRY_DIRECTION /* 0 rest, 1 charge, 2 discharge: what the board says of itself */
 };
 struct profile_reading {
     struct bind_place place;
@@ -239,8 +241,9 @@ enum profile_polarity { POLARITY_PLAIN, POLARITY_INVERTED, POLARITY_UNMEASURED }
 
 /* What tells one board from another. */
 enum profile_unit {
-    UNIT_UNIQUE_ID,    /* what no other board has, from its maker */
-    UNIT_SERIAL_NUMBER /* the serial item, which the station writes */
+    UNIT_UNIQUE_ID,     /* what no other board has, from its maker */
+    UNIT_SERIAL_NUMBER, /* the serial item: the station writes it, or its maker did */
+    UNIT_LABEL          /* nothing on it: the label that was scanned is believed */
 };
 
 /* Rules between values; `left`, `right`, … are item keys. */

@@ -47,6 +47,8 @@ static const struct bind_choice readings[] = {
     {"discharge_fet", TELEMETRY_DISCHARGE_FET, "the discharge MOSFET or relay is on"},
     {"protections", TELEMETRY_PROTECTIONS, "protections that are active, by bit"},
     {"alarms", TELEMETRY_ALARMS, "alarms that are active, by bit"},
+    {"direction", TELEMETRY_DIRECTION,
+     "0 rest, 1 charge, 2 discharge, in the board's own words: the sign of its current must agree"},
     {NULL}};
 static const struct bind_field reading_fields[] = {
     F(profile_reading, reading, BIND_CHOICE, .required = true, .choices = readings, .doc = "Which reading."),

@@ -18,7 +18,9 @@
 static const struct kit_family {
     const char *name, *recipe, *profile, *package, *product, *hardware;
     const char *scheme; /* of links to its virtual boards; NULL = unix: */
-    bool has_number;    /* a board brings its serial number, RS and its unit seed */
+    const char
+        *number;      /* a board brings its serial number: this, and its unit seed; NULL = it is given one */
+    unsigned address; /* 0 = 1 */
 } families[] = {
     {"basen", "recipes/basen-100ah-16s.yaml", "recipes/boards/basen-lt55.yaml",
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
@@ -31,7 +33,12 @@ static const struct kit_family {
      .recipe = "recipes/rockets-smart.yaml",
      .profile = "recipes/boards/rockets-smart.yaml",
      .scheme = "can-socket:",
-     .has_number = true},
+     .number = "RS"},
+    {.name = "daly-modbus",
+     .recipe = "recipes/daly-modbus-100ah-16s.yaml",
+     .profile = "recipes/boards/daly-modbus-16s.yaml",
+     .number = "226JD",
+     .address = 210},
 };
 
 struct kit {
@@ -163,8 +170,14 @@ const char *kit_scheme(const char *family)
 char *kit_scan(const char *family, uint64_t number)
 {
     const struct kit_family *found = find_family(family);
-    return found && found->has_number ? g_strdup_printf("RS%010" G_GUINT64_FORMAT, number)
-                                      : g_strdup_printf("BSN%08" G_GUINT64_FORMAT, number);
+    return found && found->number ? g_strdup_printf("%s%010" G_GUINT64_FORMAT, found->number, number)
+                                  : g_strdup_printf("BSN%08" G_GUINT64_FORMAT, number);
+}
+
+unsigned kit_address(const char *family)
+{
+    const struct kit_family *found = find_family(family);
+    return found && found->address ? found->address : 1;
 }
 
 bool kit_make(const char *share, const char *image, const char *family, const char *folder, GError **error)

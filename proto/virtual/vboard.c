@@ -14,14 +14,16 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_jbd, vb_family_monv4,
-    vb_family_pace, vb_family_rockets;
+extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_daly, vb_family_daly_can,
+    vb_family_daly_modbus, vb_family_jbd, vb_family_monv4, vb_family_pace, vb_family_rockets,
+    vb_family_tianpower;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_clever, &vb_family_jbd,
-                                                   &vb_family_monv4, &vb_family_pace,   &vb_family_rockets};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "clever", "jbd",
-                                                                     "monv4", "pace",   "rockets"};
+static const struct vb_family *const families[] = {
+    &vb_family_basen, &vb_family_clever, &vb_family_daly, &vb_family_daly_can, &vb_family_daly_modbus,
+    &vb_family_jbd,   &vb_family_monv4,  &vb_family_pace, &vb_family_rockets,  &vb_family_tianpower};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {
+    "basen", "clever", "daly", "daly-can", "daly-modbus", "jbd", "monv4", "pace", "rockets", "tianpower"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},

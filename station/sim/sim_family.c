@@ -44,6 +44,14 @@ static const char *const rockets_lacks[] = {"ack-no-write",
                                             "blank-flash",
                                             "half-flashed",
                                             NULL};
+/* The machine code, and what the zero calibration left. */
+static const struct sim_skip daly_own[] = {{0xb9, 0, 32}, {1, 0, 4}, {0, 0, 0}};
+/* No firmware, no login, no clock, no gain; its product is its hardware revision. */
+static const char *const daly_lacks[] = {
+    "no-crc",         "ack-no-write",    "cached-readback",    "stuck-bit",
+    "wrong-hardware", "wrong-mcu",       "wrong-password",     "bent-current",
+    "rtc-stuck",      "antitheft-stuck", "uid-after-reset",    "swapped-while-flashing",
+    "blank-flash",    "half-flashed",    "silent-after-flash", NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -79,6 +87,14 @@ static const struct sim_family families[] = {
      .frames = true,
      .has_number = true,
      .local_clock = true},
+    {.name = "daly-modbus",
+     .serial_block = 0xb9,
+     .by_serial = true,
+     .clockless = true,
+     .own = daly_own,
+     .current_error_ma = 200,
+     .lacks = daly_lacks,
+     .has_number = true},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)

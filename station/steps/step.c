@@ -201,14 +201,33 @@ static bool bind_serial(struct step_context *context, const struct board_identit
     return true;
 }
 
+/* Nothing on such a board says which one it is. */
+static bool bind_label(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    const bool first = context->unique_id[0] == '\0';
+    if (!first && strcmp(identity->product, context->identity.product) != 0)
+        return error_set(error, ERROR_RULE,
+                         "the board in the slot was swapped: this run began on a '%s', now it is a '%s'",
+                         context->identity.product, identity->product);
+    board_serial_text(context->plan->sn, context->unique_id);
+    return !first ||
+           step_note(context, "nothing on this board says which one it is: the scanned label is believed",
+                     error);
+}
+
 bool step_bind_board(struct step_context *context, const struct board_identity *identity, GError **error)
 {
     if (identity->has_unique_id)
         return step_bind_unique_id(context, identity->unique_id, error);
-    return context->plan->profile->unit == UNIT_SERIAL_NUMBER
-               ? bind_serial(context, identity, error)
-               : error_set(error, ERROR_RULE,
-                           "the board shows no unique id, so it cannot be told from others");
+    switch ((enum profile_unit)context->plan->profile->unit) {
+    case UNIT_SERIAL_NUMBER:
+        return bind_serial(context, identity, error);
+    case UNIT_LABEL:
+        return bind_label(context, identity, error);
+    case UNIT_UNIQUE_ID:
+        break;
+    }
+    return error_set(error, ERROR_RULE, "the board shows no unique id, so it cannot be told from others");
 }
 
 bool step_same_board(struct step_context *context, GError **error)
