@@ -19,8 +19,8 @@ struct sim_skip {
 
 struct sim_family {
     const char *name;
-    unsigned serial_block, serial_at;
-    bool by_serial; /* nothing else tells its boards apart */
+    unsigned serial_block, serial_at; /* where the serial number stands */
+    bool by_serial;                   /* nothing else tells its boards apart */
     bool clockless;
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */

@@ -65,7 +65,9 @@ bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answ
 {
     struct sim_slot *slot = context;
     answer->yes = true;
-    if (g_str_has_prefix(ask->text, "board silent")) { /* the operator charges it for a while */
+    if (g_str_has_prefix(ask->text, "board silent")) { /* the operator does what wakes a board */
+        vboard_power(slot->there->board, false, slot->shift->now_us);
+        vboard_power(slot->there->board, true, slot->shift->now_us);
         vboard_bench_current(slot->there->board, 1000);
         slot->charges = true;
     }

@@ -8,7 +8,7 @@
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
     step_calibrate_gain, step_calibrate_temperature, step_calibrate_cells, step_clock, step_antitheft_off,
-    step_measure_kind, step_prompt, step_sleep, step_label;
+    step_measure_kind, step_prompt, step_defaults, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -29,6 +29,7 @@ const struct step_kind *const step_kinds[] = {
     &step_antitheft_off,
     &step_measure_kind,
     &step_prompt,
+    &step_defaults,
     &step_sleep,
     &step_label,
     NULL,
@@ -200,14 +201,33 @@ static bool bind_serial(struct step_context *context, const struct board_identit
     return true;
 }
 
+/* Nothing on such a board says which one it is. */
+static bool bind_label(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    const bool first = context->unique_id[0] == '\0';
+    if (!first && strcmp(identity->product, context->identity.product) != 0)
+        return error_set(error, ERROR_RULE,
+                         "the board in the slot was swapped: this run began on a '%s', now it is a '%s'",
+                         context->identity.product, identity->product);
+    board_serial_text(context->plan->sn, context->unique_id);
+    return !first ||
+           step_note(context, "nothing on this board says which one it is: the scanned label is believed",
+                     error);
+}
+
 bool step_bind_board(struct step_context *context, const struct board_identity *identity, GError **error)
 {
     if (identity->has_unique_id)
         return step_bind_unique_id(context, identity->unique_id, error);
-    return context->plan->profile->unit == UNIT_SERIAL_NUMBER
-               ? bind_serial(context, identity, error)
-               : error_set(error, ERROR_RULE,
-                           "the board shows no unique id, so it cannot be told from others");
+    switch ((enum profile_unit)context->plan->profile->unit) {
+    case UNIT_SERIAL_NUMBER:
+        return bind_serial(context, identity, error);
+    case UNIT_LABEL:
+        return bind_label(context, identity, error);
+    case UNIT_UNIQUE_ID:
+        break;
+    }
+    return error_set(error, ERROR_RULE, "the board shows no unique id, so it cannot be told from others");
 }
 
 bool step_same_board(struct step_context *context, GError **error)
@@ -237,6 +257,10 @@ bool step_check_identity(struct step_context *context, const struct board_identi
     if (product && strcmp(identity->product, product) != 0)
         return error_set(error, ERROR_RULE, "wrong board in the slot: it is a '%s', the recipe is for '%s'",
                          identity->product, product);
+    if (wanted && wanted->hardware && strcmp(identity->hardware, wanted->hardware) != 0)
+        return error_set(error, ERROR_RULE,
+                         "wrong board in the slot: its hardware revision is '%s', the recipe is for '%s'",
+                         identity->hardware, wanted->hardware);
     if (manifest && !listed(manifest->hardware, identity->hardware))
         return error_set(error, ERROR_RULE,
                          "hardware revision '%s' is not one that firmware %s is signed for",
