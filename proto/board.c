@@ -142,6 +142,8 @@ bool board_wait_alive(struct board *board, int64_t deadline_us, struct board_ide
                       GError **error)
 {
     struct tick *tick = board->wire->tick;
+    /* Behind the step's own time every wait ends at once. */
+    deadline_us = MIN(deadline_us, board->wire->limit_us);
     while (true) {
         g_autoptr(GError) silent = NULL;
         if (board_identify(board, identity, &silent))

@@ -260,6 +260,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
     F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry: LFP, NMC or LTO."),
     F(profile, wake, BIND_TEXT, .doc = "What an operator does to wake a board that sleeps, in one sentence."),
+    F(profile, wake_current, BIND_QUANTITY, .quantity = QUANTITY_CURRENT, .min = 1, .max = 50000,
+      .doc = "Charging current with which a bench wakes it, when its label is scanned back."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),

@@ -283,6 +283,7 @@ struct profile {
     char *product;              /* what identify must find */
     char *chemistry;            /* "LFP" */
     char *wake;                 /* how an operator wakes a board that sleeps; NULL = it never does */
+    int64_t wake_current;       /* mA with which a bench does it; 0 = it cannot */
     char *line_text;            /* "9600-8N1" */
     int64_t address;            /* bus address */
     int64_t reply_max, gap_min; /* µs */

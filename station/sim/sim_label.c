@@ -51,8 +51,8 @@ static bool scan_label(struct sim_slot *slot, struct desk_answer *answer, GError
     if (asked == 0 && !slot->intruder && sim_chance(slot, "early-removal", 6)) {
         slot->intruder = sim_board_new(slot, slot->own->unit_seed + 1000000009, NULL);
         slot->there = slot->intruder;
-    } else if (asked > 0 && !slot->swapped) {
-        slot->there = slot->own;
+    } else if (asked > 0 && sim_oracle_carrier(slot)) {
+        slot->there = sim_oracle_carrier(slot);
     }
     if (slot->there != before)
         sim_cable_plug(slot);
@@ -126,9 +126,10 @@ static void confirm_again(struct sim_slot *slot, struct screen *screen)
     sim_must_refuse(slot, "a start while a label waits", "BSN99999998");
     slot->asked = MAX(slot->asked, 1);
     sim_cable_plug(slot);
-    vboard_power(slot->own->board, true, slot->shift->now_us);
+    if (sim_oracle_carrier(slot))
+        vboard_power(sim_oracle_carrier(slot)->board, true, slot->shift->now_us);
     if (!confirm_at_desk(slot->shift->config, slot->shift->store, &request, screen, &error) &&
-        !is_ill(slot, error) && !slot->swapped)
+        !is_ill(slot, error))
         sim_violation(slot->shift, slot->unit, "the label of %s cannot be confirmed: %s", slot->own->sn,
                       error->message);
     sim_stop_charging(slot);
