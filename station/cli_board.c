@@ -276,6 +276,7 @@ static bool print_record(void *context, const struct board_record *record, GErro
 
 static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
 {
+    session->board->alarm_log = cli_has(input, "alarms");
     if (cli_has(input, "erase"))
         return board_history_erase(session->board, error);
     return board_history_read(session->board, print_record, (void *)input, error);
@@ -323,6 +324,8 @@ static const struct {
     {"charge-fet-off", CONTROL_CHARGE_FET, 0},
     {"discharge-fet-on", CONTROL_DISCHARGE_FET, 1},
     {"discharge-fet-off", CONTROL_DISCHARGE_FET, 0},
+    {"charge-limiter-on", CONTROL_CHARGE_LIMITER, 1},
+    {"charge-limiter-off", CONTROL_CHARGE_LIMITER, 0},
     {"clear-pcb-barcode", CONTROL_CLEAR_PCB_BARCODE, 0},
     {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
 };
@@ -413,7 +416,10 @@ static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
 static const struct cli_option register_options[] = {
     BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
 static const struct cli_option log_options[] = {
-    BOARD_OPTIONS, {"erase", 0, NULL, false, "erase the board's own log instead of reading it"}, {NULL}};
+    BOARD_OPTIONS,
+    {"erase", 0, NULL, false, "erase the board's own log instead of reading it"},
+    {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
+    {NULL}};
 static const struct cli_option clock_options[] = {
     BOARD_OPTIONS,
     {"set", 0, NULL, false, "set it to this machine's clock first"},
