@@ -2,19 +2,15 @@
 
 #include "firmware/trust.h"
 #include "proto/board.h"
+#include "proto/profile_parts.h"
 #include "station/base/error.h"
 
 #include <string.h>
 
-/* profile_procedures.c */
-extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_log_schema, profile_set_schema;
-void profile_check_procedures(struct profile *profile, struct bind_report *report);
-void profile_check_sets(struct profile *profile, struct bind_report *report);
+#define PACK_PATTERN "-?[a-z0-9_]+((\\.[a-z0-9_]+)+|\\.\\*)"
+#define VALUE_MAX    (INT64_C(1) << 58) /* so that values of a board can be added up */
 
-#define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
-
-static const struct bind_choice evidences[] = {
+const struct bind_choice profile_evidences[] = {
     {"vendor-public", EVIDENCE_VENDOR_PUBLIC, "published by the vendor"},
     {"vendor-confidential", EVIDENCE_VENDOR_CONFIDENTIAL, "given by the vendor under contract"},
     {"measured", EVIDENCE_MEASURED, "seen on a real board"},
@@ -24,7 +20,7 @@ static const struct bind_choice evidences[] = {
 
 const char *profile_evidence_name(enum profile_evidence evidence)
 {
-    return evidences[evidence].word;
+    return profile_evidences[evidence].word;
 }
 
 static const struct bind_choice accesses[] = {
@@ -76,7 +72,7 @@ static const struct bind_choice ways[] = {
         .key = #key_, .type = kind, .offset = offsetof(struct type_, key_), __VA_ARGS__                      \
     }
 #define EVIDENCE(type_)                                                                                      \
-    F(type_, evidence, BIND_CHOICE, .choices = evidences, .required = true, .doc = "How it is known.")
+    F(type_, evidence, BIND_CHOICE, .choices = profile_evidences, .required = true, .doc = "How it is known.")
 #define SOURCE(type_)                                                                                        \
     F(type_, source, BIND_TEXT, .doc = "Where it is written: manual and section, or document.")
 
@@ -94,10 +90,10 @@ static const struct bind_field block_fields[] = {
     EVIDENCE(profile_block),
     SOURCE(profile_block),
     {NULL}};
-static const struct bind_schema block_schema = {.name = "block",
-                                                .doc = "A run of bytes on the board.",
-                                                .size = sizeof(struct profile_block),
-                                                .fields = block_fields};
+const struct bind_schema profile_block_schema = {.name = "block",
+                                                 .doc = "A run of bytes on the board.",
+                                                 .size = sizeof(struct profile_block),
+                                                 .fields = block_fields};
 
 static const struct bind_field command_fields[] = {
     F(profile_command, name, BIND_TEXT, .required = true, .doc = "One of the dialect's names."),
@@ -106,10 +102,10 @@ static const struct bind_field command_fields[] = {
     EVIDENCE(profile_command),
     SOURCE(profile_command),
     {NULL}};
-static const struct bind_schema command_schema = {.name = "command",
-                                                  .doc = "A command of the dialect and its code.",
-                                                  .size = sizeof(struct profile_command),
-                                                  .fields = command_fields};
+const struct bind_schema profile_command_schema = {.name = "command",
+                                                   .doc = "A command of the dialect and its code.",
+                                                   .size = sizeof(struct profile_command),
+                                                   .fields = command_fields};
 
 static const struct bind_field item_fields[] = {
     F(profile_item, key, BIND_TEXT, .required = true, .pattern = "[a-z0-9_]+(\\.[a-z0-9_]+)+",
@@ -157,7 +153,7 @@ static const struct bind_field item_fields[] = {
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
       .doc = "Login it needs to be written."),
     F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
-    F(profile_item, evidence, BIND_CHOICE, .choices = evidences, .preset = "reference",
+    F(profile_item, evidence, BIND_CHOICE, .choices = profile_evidences, .preset = "reference",
       .doc = "How it is known."),
     SOURCE(profile_item),
     F(profile_item, note, BIND_TEXT, .doc = "A quirk worth knowing."),
@@ -256,11 +252,20 @@ static const struct bind_field profile_fields[] = {
     F(profile, parameter_version_item, BIND_TEXT, .doc = "Item that holds it; a difference is a warning."),
     F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
     F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
+    F(profile, barcode_item, BIND_TEXT, .doc = "Item that holds the barcode of the circuit board."),
+    F(profile, pack, BIND_TEXTS, .max = 64, .pattern = PACK_PATTERN,
+      .doc = "What belongs to the pack and moves to another board: keys, `group.*`, or either behind `-` to "
+             "leave it out; the last that fits counts. All else belongs to the board."),
+    F(profile, address_first, BIND_INTEGER, .preset = "1", .max = 255,
+      .doc = "First bus address a board of this family may have."),
+    F(profile, address_last, BIND_INTEGER, .preset = "16", .max = 255,
+      .doc = "Last bus address a board of this family may have."),
     F(profile, charge_sign, BIND_INTEGER, .preset = "1", .min = -1, .max = 1,
       .doc = "1: charge is positive on the wire; -1: negative."),
-    F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &block_schema,
+    F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &profile_block_schema,
       .doc = "Runs of bytes."),
-    F(profile, commands, BIND_LIST, .max = 64, .child = &command_schema, .doc = "Commands and their codes."),
+    F(profile, commands, BIND_LIST, .max = 64, .child = &profile_command_schema,
+      .doc = "Commands and their codes."),
     F(profile, items, BIND_LIST, .required = true, .min = 1, .max = 500, .child = &item_schema,
       .doc = "Values."),
     F(profile, rules, BIND_LIST, .max = 200, .child = &rule_schema, .doc = "Rules between values."),
@@ -501,13 +506,16 @@ static void check_all(const struct check *c)
         check_rule(c, g_ptr_array_index(p->rules, i));
     check_key(c, p, "cells_item", p->cells_item);
     check_key(c, p, "serial_item", p->serial_item);
+    check_key(c, p, "barcode_item", p->barcode_item);
+    if (p->address_first > p->address_last)
+        wrong(c, p, "address_first", NULL, "the first address lies above the last");
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
     check_firmware(c);
     profile_check_sets(p, c->report);
     profile_check_procedures(p, c->report);
 }
 
-struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)
+struct profile *profile_bind(const char *path, GBytes *bytes, struct bind_report *report)
 {
     struct profile *profile = bind_load(&profile_schema, bytes, report);
     if (!profile)
@@ -516,8 +524,29 @@ struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report
     const void *data = g_bytes_get_data(bytes, &n);
     trust_sha256(data, n, profile->sha256);
     profile->path = g_strdup(path);
+    return profile;
+}
+
+bool profile_check(struct profile *profile, struct bind_report *report)
+{
     check_all(&(struct check){profile, report});
-    if (bind_report_errors(report) == 0)
+    profile->evidence = profile_evidence_text(profile);
+    return bind_report_errors(report) == 0;
+}
+
+struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)
+{
+    return profile_load_from(path, bytes, NULL, NULL, report);
+}
+
+struct profile *profile_load_from(const char *path, GBytes *bytes, profile_base base, void *context,
+                                  struct bind_report *report)
+{
+    g_autofree char *schema = bind_peek_schema(bytes);
+    if (g_strcmp0(schema, profile_addresses_schema.name) == 0)
+        return profile_load_completed(path, bytes, base, context, report);
+    struct profile *profile = profile_bind(path, bytes, report);
+    if (!profile || profile_check(profile, report))
         return profile;
     profile_free(profile);
     return NULL;
@@ -528,6 +557,8 @@ void profile_free(struct profile *profile)
     if (!profile)
         return;
     g_clear_pointer(&profile->path, g_free);
+    g_clear_pointer(&profile->evidence, g_free);
+    g_clear_pointer(&profile->base_bytes, g_bytes_unref);
     bind_free(&profile_schema, profile);
 }
 
