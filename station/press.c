@@ -23,7 +23,8 @@ static struct label_values values_of(json_t *p)
                                  .product = word(p, "product"),
                                  .hardware = word(p, "hardware"),
                                  .run = word(p, "run"),
-                                 .barcode = word(p, "barcode")};
+                                 .barcode = word(p, "barcode"),
+                                 .dialect = word(p, "dialect")};
 }
 
 static void put(json_t *to, const char *key, const char *text)
@@ -59,6 +60,7 @@ static json_t *make_payload(struct store *store, const struct profile *profile, 
     put(payload, "product", word(row, "product"));
     put(payload, "hardware", word(row, "hardware"));
     put(payload, "barcode", word(row, "scan"));
+    put(payload, "dialect", word(row, "dialect"));
     put(payload, "date", date);
     put(payload, "run", number);
     bool pass = strcmp(word(row, "verdict"), "PASS") == 0 ||

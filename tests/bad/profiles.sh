@@ -107,9 +107,21 @@ packline records show BSN90000001 --store "$work/demo/store" >"$work/out"
 for word in profile_sha256 'reference [0-9]+' "reference dialect, not the vendor's protocol"; do
     grep -qE "$word" "$work/out" || die "the record lacks $word"
 done
+sqlite3 -readonly "$work/demo/store/station.db" "SELECT payload FROM v_label" >"$work/out"
+grep -q "reference dialect, not the vendor's protocol" "$work/out" || die "the label's payload does not name the dialect"
 packline records export --store "$work/demo/store" >"$work/out"
 head -1 "$work/out" | grep -q '"dialect","profile","profile_sha256","evidence"' || die "the export lacks the evidence"
 grep -q "reference dialect, not the vendor's protocol" "$work/out" || die "the export does not name the dialect"
+
+say "a store of the version before gets the new views, and loses nothing"
+db="$work/demo/store/station.db"
+rows=$(sqlite3 -readonly "$db" "SELECT count(*) FROM journal")
+sqlite3 "$db" "DROP VIEW v_run; CREATE VIEW v_run AS SELECT run, sn FROM run; PRAGMA user_version = 1"
+do_it serial burn BSN99999999 --station "$station" --reason "opens the store"
+expect 4 'never given'
+[ "$(sqlite3 -readonly "$db" "SELECT count(*) FROM journal")" -ge "$rows" ] || die "rows are gone"
+[ -n "$(sqlite3 -readonly "$db" "SELECT evidence FROM v_run WHERE sn = 'BSN90000001'")" ] || die "no evidence in v_run"
+audit
 
 say "a physical wire is refused without the station's override, and taken with it"
 board_stop
