@@ -9,11 +9,12 @@
 #define ALIVE_POLL_MS 100
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
-extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo;
+extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo,
+    dialect_dd_frame;
 
 /* The visible table. */
 static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp,
-                                                      &dialect_canopen_sdo};
+                                                      &dialect_canopen_sdo, &dialect_dd_frame};
 
 const struct dialect_kind *dialect_find(const char *name)
 {
@@ -73,6 +74,11 @@ bool board_identify(struct board *board, struct board_identity *identity, GError
 {
     return board->dialect->identify ? board->dialect->identify(board, identity, error)
                                     : described_identify(board, identity, error);
+}
+
+void board_serial_text(const char *sn, char text[BOARD_UNIT_TEXT])
+{
+    g_snprintf(text, BOARD_UNIT_TEXT, "sn-%s", sn);
 }
 
 void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
@@ -201,7 +207,20 @@ static bool stretch_of(const struct profile_block *block, const struct item_valu
     return stretch->end > 0;
 }
 
-bool board_read_values(struct board *board, struct item_value *values, unsigned n, GError **error)
+static const struct profile_item *readable(const struct profile_item *item)
+{
+    return item->shown ? item->shown : item;
+}
+
+static bool need_session(const struct item_value *values, unsigned n, bool reading)
+{
+    for (unsigned i = 0; i < n; i++)
+        if ((reading ? readable(values[i].item) : values[i].item)->in->session)
+            return true;
+    return false;
+}
+
+static bool read_blocks(struct board *board, struct item_value *values, unsigned n, GError **error)
 {
     for (guint b = 0; b < board->profile->blocks->len; b++) {
         const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
@@ -218,6 +237,31 @@ bool board_read_values(struct board *board, struct item_value *values, unsigned 
                 profile_value_decode(values[i].item, bytes + values[i].item->offset - s.first, &values[i]);
     }
     return true;
+}
+
+/* A value shown elsewhere, in the raw units of the item that was asked for. */
+static void take_shown(const struct profile_item *item, struct item_value *value)
+{
+    value->item = item;
+    if (item->shown && item->type != ITEM_TEXT && item->type != ITEM_BYTES)
+        value->raw = (value->value - item->origin) / item->step;
+}
+
+bool board_read_values(struct board *board, struct item_value *values, unsigned n, GError **error)
+{
+    g_autofree const struct profile_item **asked = g_new(const struct profile_item *, MAX(n, 1));
+    struct described_session session;
+    bool needed = need_session(values, n, true);
+    if (!described_open(board, needed, &session, error))
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        asked[i] = values[i].item;
+        values[i].item = readable(asked[i]);
+    }
+    bool ok = read_blocks(board, values, n, error);
+    for (unsigned i = 0; i < n; i++)
+        take_shown(asked[i], &values[i]);
+    return described_close(board, &session, false, ok, error);
 }
 
 static bool covers(const struct stretch *s, const struct item_value *values, unsigned n)
@@ -278,11 +322,8 @@ static bool write_runs(struct board *board, const struct profile_block *block,
     return true;
 }
 
-bool board_write_values(struct board *board, const struct item_value *values, unsigned n, GError **error)
+static bool write_blocks(struct board *board, const struct item_value *values, unsigned n, GError **error)
 {
-    for (unsigned i = 0; i < n; i++)
-        if (!may_write(board, values[i].item, error))
-            return false;
     for (guint b = 0; b < board->profile->blocks->len; b++) {
         const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
         struct stretch s;
@@ -295,11 +336,18 @@ bool board_write_values(struct board *board, const struct item_value *values, un
     return true;
 }
 
-struct board_image *board_image_read(struct board *board, GError **error)
+bool board_write_values(struct board *board, const struct item_value *values, unsigned n, GError **error)
 {
-    struct board_image *image = g_new0(struct board_image, 1);
-    image->profile = board->profile;
-    image->blocks = g_ptr_array_new();
+    struct described_session session;
+    for (unsigned i = 0; i < n; i++)
+        if (!may_write(board, values[i].item, error))
+            return false;
+    return described_open(board, need_session(values, n, false), &session, error) &&
+           described_close(board, &session, true, write_blocks(board, values, n, error), error);
+}
+
+static bool read_image(struct board *board, struct board_image *image, GError **error)
+{
     for (guint b = 0; b < board->profile->blocks->len; b++) {
         const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
         GBytes *kept = NULL;
@@ -307,14 +355,32 @@ struct board_image *board_image_read(struct board *board, GError **error)
             g_autofree uint8_t *bytes = g_malloc((gsize)block->size);
             if (!board->dialect->read_block(board, block, 0, bytes, (unsigned)block->size, error)) {
                 g_prefix_error(error, "reading block '%s': ", block->name);
-                board_image_free(image);
-                return NULL;
+                return false;
             }
             kept = g_bytes_new(bytes, (gsize)block->size);
         }
         g_ptr_array_add(image->blocks, kept);
     }
-    return image;
+    return true;
+}
+
+struct board_image *board_image_read(struct board *board, GError **error)
+{
+    struct described_session session;
+    bool needed = false;
+    for (guint b = 0; b < board->profile->blocks->len; b++) {
+        const struct profile_block *block = g_ptr_array_index(board->profile->blocks, b);
+        needed |= block->in_image && block->session;
+    }
+    if (!described_open(board, needed, &session, error))
+        return NULL;
+    struct board_image *image = g_new0(struct board_image, 1);
+    image->profile = board->profile;
+    image->blocks = g_ptr_array_new();
+    if (described_close(board, &session, false, read_image(board, image, error), error))
+        return image;
+    board_image_free(image);
+    return NULL;
 }
 
 void board_image_free(struct board_image *image)

@@ -22,7 +22,8 @@ enum board_calibration {
     CALIBRATE_CURRENT_ZERO,
     CALIBRATE_CURRENT_GAIN,
     CALIBRATE_TEMPERATURE,
-    CALIBRATE_RESET
+    CALIBRATE_RESET,
+    CALIBRATE_CELL
 };
 
 #define BOARD_CELLS_MAX   176
@@ -94,7 +95,8 @@ struct board {
     const struct profile *profile; /* borrowed */
     struct wire *wire;             /* borrowed */
     unsigned address;
-    int level; /* login level in force; forgotten at restart */
+    int level;       /* login level in force; forgotten at restart */
+    bool in_session; /* between the procedures open and save or discard */
     uint64_t frames, frames_lost;
     unsigned log_at, log_count; /* of a log that is being read as the profile describes it */
     uint32_t log_id;
@@ -113,6 +115,9 @@ bool board_identify(struct board *board, struct board_identity *identity,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* As records show it: 24 hexadecimal digits, and a NUL. */
 #define BOARD_UNIQUE_ID_TEXT 25
+/* What a record knows a board by: its unique id, or where there is none "sn-" and its serial number. */
+#define BOARD_UNIT_TEXT 40
+void board_serial_text(const char *sn, char text[BOARD_UNIT_TEXT]);
 void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT]);
 /* One attempt: a wrong password is REFUSED and never tried again by itself. */
 bool board_login(struct board *board, int level, const struct secret *password,
@@ -121,7 +126,7 @@ bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_G
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_control(struct board *board, enum board_control control, int argument,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* truth: mA for gain, m°C for temperature of sensor, unused otherwise. */
+/* truth: mA for gain, m°C for temperature of sensor, mV for cell number sensor, unused otherwise. */
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_antitheft_off(struct board *board, const struct secret *code,

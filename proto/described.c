@@ -222,6 +222,44 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
     return true;
 }
 
+/* Sessions */
+static bool run_quietly(struct board *board, enum profile_procedure_name name)
+{
+    g_autoptr(GError) ignored = NULL; /* something else failed already */
+    return !profile_procedure_find(board->profile, name) ||
+           described_run(board, name, &(struct described_call){0}, &ignored);
+}
+
+bool described_open(struct board *board, bool needed, struct described_session *session, GError **error)
+{
+    const struct described_call call = {0};
+    session->opened = needed && !board->in_session && profile_procedure_find(board->profile, PROCEDURE_OPEN);
+    if (!session->opened)
+        return true;
+    board->in_session = true;
+    if (described_run(board, PROCEDURE_OPEN, &call, error))
+        return true;
+    /* The answer may have been lost and the session be open. */
+    run_quietly(board, PROCEDURE_DISCARD);
+    board->in_session = session->opened = false;
+    return false;
+}
+
+bool described_close(struct board *board, const struct described_session *session, bool save, bool ok,
+                     GError **error)
+{
+    const struct described_call call = {0};
+    const enum profile_procedure_name name = save && ok ? PROCEDURE_SAVE : PROCEDURE_DISCARD;
+    if (!session->opened)
+        return ok;
+    if (!ok)
+        run_quietly(board, name);
+    else if (profile_procedure_find(board->profile, name))
+        ok = described_run(board, name, &call, error);
+    board->in_session = false;
+    return ok;
+}
+
 /* Procedures */
 static bool raw_of(const struct board *board, const struct profile_act_write *write,
                    const struct described_call *call, int64_t *raw, GError **error)
@@ -229,9 +267,11 @@ static bool raw_of(const struct board *board, const struct profile_act_write *wr
     const struct profile_item *item = write->in;
     int64_t truth = call->truth;
     *raw = write->what == ACT_ARGUMENT ? call->argument : write->raw;
-    if (write->what != ACT_TRUTH)
+    if (write->what == ACT_NUMBER || write->what == ACT_ARGUMENT)
         return true;
-    if (item->quantity == QUANTITY_CURRENT)
+    if (write->what == ACT_DISCHARGE)
+        truth = -truth;
+    else if (write->what == ACT_TRUTH && item->quantity == QUANTITY_CURRENT)
         truth *= board->profile->charge_sign;
     truth -= item->origin;
     *raw = (truth + (truth < 0 ? -item->step : item->step) / 2) / item->step;
@@ -246,13 +286,21 @@ static bool raw_of(const struct board *board, const struct profile_act_write *wr
 static bool act_write(struct board *board, const struct profile_act_write *write,
                       const struct described_call *call, GError **error)
 {
-    struct item_value value = {.item = write->in};
+    const struct profile_item *item = write->in;
+    struct item_value value = {.item = item};
     uint8_t bytes[8];
+    int64_t element = item->count > 1 ? call->argument : 0;
+    if ((write->what == ACT_CHARGE && call->truth <= 0) || (write->what == ACT_DISCHARGE && call->truth >= 0))
+        return true;
+    if (element < 0 || element >= item->count)
+        return error_set(error, ERROR_RULE,
+                         "%s has the elements 0 to %" G_GINT64_FORMAT ", not %" G_GINT64_FORMAT, item->key,
+                         item->count - 1, element);
     if (!raw_of(board, write, call, &value.raw, error))
         return false;
     profile_value_encode(&value, bytes);
-    return board->dialect->write_block(board, write->in->in, (unsigned)write->in->offset, bytes,
-                                       write->in->width, error);
+    return board->dialect->write_block(board, item->in, (unsigned)(item->offset + element * item->width),
+                                       bytes, item->width, error);
 }
 
 static bool act_expect(struct board *board, const struct profile_act_expect *expect, GError **error)
@@ -281,12 +329,19 @@ static bool act(struct board *board, const struct bind_variant_value *act, const
     return act_expect(board, act->value, error);
 }
 
-bool described_run(struct board *board, enum profile_procedure_name name, const struct described_call *call,
-                   GError **error)
+static bool is_session(const struct bind_variant_value *act)
 {
-    const struct profile_procedure *procedure = profile_procedure_find(board->profile, name);
-    if (!procedure)
-        return unsupported(board, profile_procedure_word(name), error);
+    const struct profile_item *item = NULL;
+    if (strcmp(act->variant->tag, "write") == 0)
+        item = ((const struct profile_act_write *)act->value)->in;
+    else if (strcmp(act->variant->tag, "expect") == 0)
+        item = ((const struct profile_act_expect *)act->value)->in;
+    return item && item->in->session;
+}
+
+static bool run_acts(struct board *board, const struct profile_procedure *procedure,
+                     const struct described_call *call, GError **error)
+{
     for (guint i = 0; i < procedure->acts->len; i++) {
         g_autoptr(GError) failure = NULL;
         bool farewell = i + 1 == procedure->acts->len && !procedure->answers_last;
@@ -295,10 +350,25 @@ bool described_run(struct board *board, enum profile_procedure_name name, const 
         board->one_try = false;
         if (done || (farewell && error_kind(failure) == ERROR_SILENT))
             continue;
-        g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: ", profile_procedure_word(name));
+        g_propagate_prefixed_error(error, g_steal_pointer(&failure),
+                                   "%s: ", profile_procedure_word(procedure->procedure));
         return false;
     }
     return true;
+}
+
+bool described_run(struct board *board, enum profile_procedure_name name, const struct described_call *call,
+                   GError **error)
+{
+    const struct profile_procedure *procedure = profile_procedure_find(board->profile, name);
+    struct described_session session;
+    bool needed = false;
+    if (!procedure)
+        return unsupported(board, profile_procedure_word(name), error);
+    for (guint i = 0; i < procedure->acts->len; i++)
+        needed |= is_session(g_ptr_array_index(procedure->acts, i));
+    return described_open(board, needed, &session, error) &&
+           described_close(board, &session, true, run_acts(board, procedure, call, error), error);
 }
 
 /* Clock */

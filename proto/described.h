@@ -14,6 +14,15 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
 /* REFUSED "not supported" when the profile does not describe it. */
 bool described_run(struct board *board, enum profile_procedure_name name, const struct described_call *call,
                    GError **error);
+/* A session: what is between the procedures open and save or discard. Nothing is done when none is needed,
+ * none is described, or one is open. */
+struct described_session {
+    bool opened;
+};
+bool described_open(struct board *board, bool needed, struct described_session *session, GError **error);
+/* Gives back ok, or false when the session could not be closed as asked. What failed is never saved. */
+bool described_close(struct board *board, const struct described_session *session, bool save, bool ok,
+                     GError **error);
 bool described_clock_read(struct board *board, int64_t *wall_us, GError **error);
 bool described_clock_write(struct board *board, int64_t wall_us, GError **error);
 /* Newest first; *end behind the oldest. GARBLED when the log changed while it was read. */

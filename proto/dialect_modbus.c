@@ -147,7 +147,7 @@ static bool settle(struct board *board, struct link *link, const uint8_t *frame,
     return wire_discard(board->wire, error);
 }
 
-static bool once(struct board *board, const struct modbus_request *request, bool again,
+static bool once(struct board *board, const struct modbus_request *request, bool lost,
                  struct modbus_answer *answer, GError **error)
 {
     struct link *link = link_of(board);
@@ -169,7 +169,7 @@ static bool once(struct board *board, const struct modbus_request *request, bool
     board->frames++;
     bool ok = receive(board, &decoder, answer, sent_us + patience, error);
     board->frames_lost += !ok;
-    if (!ok || again)
+    if (!ok || lost)
         link->owed_until_us = sent_us + 2 * patience;
     if (ok)
         link->line_echoes |= decoder.echoed;
@@ -181,10 +181,11 @@ static bool transact_plain(struct board *board, const struct modbus_request *req
                            struct modbus_answer *answer, GError **error)
 {
     int64_t tries = board->one_try ? 1 : 1 + board->profile->retries;
+    bool lost = false; /* an answer, which may still come */
     for (int64_t i = 0; true; i++) {
         g_autoptr(GError) failure = NULL;
         bool last = i + 1 == tries;
-        if (once(board, request, i > 0, answer, &failure)) {
+        if (once(board, request, lost, answer, &failure)) {
             if (answer->exception == 0)
                 return true;
             if (answer->exception != BUSY || last)
@@ -194,7 +195,8 @@ static bool transact_plain(struct board *board, const struct modbus_request *req
         } else if (last || !error_rule(failure)->retry) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return false;
-        }
+        } else
+            lost = true;
     }
 }
 

@@ -339,6 +339,8 @@ static bool calibrate(struct board *board, enum board_calibration what, unsigned
     case CALIBRATE_RESET:
         x.info = reset, x.n = sizeof reset;
         break;
+    case CALIBRATE_CELL:
+        return error_set(error, ERROR_REFUSED, "this dialect has no request that calibrates a cell");
     }
     return transact(board, &x, reply, error);
 }

@@ -101,7 +101,7 @@ static void check_current(struct probe *probe, const struct board_telemetry *t, 
         return;
     }
     say(probe, in == (flow == PROBE_FLOW_CHARGE) ? PROBE_GOOD : PROBE_BAD, what,
-        "%" G_GINT64_FORMAT " mA while it is %s (charge_sign: %d)", t->current_ma,
+        "%" G_GINT64_FORMAT " mA while it is %s (charge_sign: %" G_GINT64_FORMAT ")", t->current_ma,
         flow == PROBE_FLOW_CHARGE ? "charged" : "discharged", probe->board->profile->charge_sign);
 }
 

@@ -30,11 +30,17 @@ static const struct bind_choice accesses[] = {
     {"never", ACCESS_NEVER, "must not be written"},
     {NULL}};
 static const struct bind_choice types[] = {
-    {"u8", ITEM_U8, "unsigned 8 bit"},          {"u16", ITEM_U16, "unsigned 16 bit"},
-    {"i16", ITEM_I16, "signed 16 bit"},         {"u32", ITEM_U32, "unsigned 32 bit"},
-    {"i32", ITEM_I32, "signed 32 bit"},         {"i8", ITEM_I8, "signed 8 bit"},
-    {"flag", ITEM_FLAG, "one byte, 0 or 1"},    {"text", ITEM_TEXT, "characters"},
-    {"bytes", ITEM_BYTES, "raw bytes, as hex"}, {NULL}};
+    {"u8", ITEM_U8, "unsigned 8 bit"},
+    {"u16", ITEM_U16, "unsigned 16 bit"},
+    {"i16", ITEM_I16, "signed 16 bit"},
+    {"u32", ITEM_U32, "unsigned 32 bit"},
+    {"i32", ITEM_I32, "signed 32 bit"},
+    {"i8", ITEM_I8, "signed 8 bit"},
+    {"flag", ITEM_FLAG, "one byte, 0 or 1"},
+    {"text", ITEM_TEXT, "characters"},
+    {"bytes", ITEM_BYTES, "raw bytes, as hex"},
+    {"date", ITEM_DATE, "16 bit: year since 2000 << 9, month << 5, day"},
+    {NULL}};
 static const struct bind_choice pads[] = {
     {"nul", PAD_NUL, "filled with 00H"}, {"space", PAD_SPACE, "filled with blanks"}, {NULL}};
 static const struct bind_choice quantities[] = {
@@ -61,10 +67,10 @@ static const struct bind_choice checks[] = {
     {"full-cell", CHECK_FULL_CELL, "left is a voltage at which a cell of the chemistry is full"},
     {"empty-cell", CHECK_EMPTY_CELL, "left is a voltage at which a cell of the chemistry is empty"},
     {NULL}};
-static const struct bind_choice ways[] = {
-    {"command", ENTRY_COMMAND, "a service command of the running application"},
-    {"modem-lines", ENTRY_MODEM_LINES, "DTR on the boot pin, RTS on reset"},
-    {"prompt", ENTRY_PROMPT, "the operator does it"},
+static const struct bind_choice units[] = {
+    {"unique-id", UNIT_UNIQUE_ID, "what its maker put there, and no other board has"},
+    {"serial-number", UNIT_SERIAL_NUMBER,
+     "the item `serial_item`, which the station writes: the maker put nothing there"},
     {NULL}};
 
 #define F(type_, key_, kind, ...)                                                                            \
@@ -87,6 +93,8 @@ static const struct bind_field block_fields[] = {
       .doc = "Number that read_command takes, e.g. a module."),
     F(profile_block, in_image, BIND_FLAG, .preset = "false",
       .doc = "Part of the parameter image that is read and kept before the first write."),
+    F(profile_block, session, BIND_FLAG, .preset = "false",
+      .doc = "Reached only between the procedures `open` and `save` or `discard`."),
     EVIDENCE(profile_block),
     SOURCE(profile_block),
     {NULL}};
@@ -153,6 +161,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
       .doc = "Login it needs to be written."),
     F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
+    F(profile_item, shown_by, BIND_TEXT,
+      .doc = "Item that shows what was written here, where the board lets nobody read it."),
     F(profile_item, evidence, BIND_CHOICE, .choices = profile_evidences, .preset = "reference",
       .doc = "How it is known."),
     SOURCE(profile_item),
@@ -183,50 +193,9 @@ static const struct bind_schema rule_schema = {.name = "rule",
                                                .size = sizeof(struct profile_rule),
                                                .fields = rule_fields};
 
-static const struct bind_field entry_fields[] = {
-    F(profile_entry, way, BIND_CHOICE, .required = true, .choices = ways,
-      .doc = "How the bootloader is entered."),
-    F(profile_entry, prompt, BIND_TEXT, .doc = "What the operator is told."),
-    F(profile_entry, settle, BIND_QUANTITY, .quantity = QUANTITY_TIME, .preset = "100 ms", .min = 1,
-      .max = 60000000, .doc = "Wait until the bootloader listens."),
-    {NULL}};
-static const struct bind_schema entry_schema = {.name = "entry",
-                                                .doc = "A way into the bootloader.",
-                                                .size = sizeof(struct profile_entry),
-                                                .fields = entry_fields};
-
 #define US(type_, key_, preset_, sentence)                                                                   \
     F(type_, key_, BIND_QUANTITY, .quantity = QUANTITY_TIME, .min = 1, .max = 600000000, .preset = preset_,  \
       .doc = sentence)
-static const struct bind_field firmware_fields[] = {
-    F(profile_firmware, loader, BIND_TEXT, .required = true, .doc = "Loader, e.g. an3155."),
-    {.key = "line",
-     .type = BIND_TEXT,
-     .offset = offsetof(struct profile_firmware, line_text),
-     .required = true,
-     .doc = "Line of the bootloader, e.g. 115200-8E1."},
-    F(profile_firmware, entries, BIND_LIST, .required = true, .min = 1, .max = 4, .child = &entry_schema,
-      .doc = "Ways in, tried in order."),
-    F(profile_firmware, flash_address, BIND_ADDRESS, .required = true, .max = 0xffffffff,
-      .doc = "First flash address."),
-    F(profile_firmware, flash_size, BIND_ADDRESS, .required = true, .min = 1, .max = 0x1000000,
-      .doc = "Bytes of flash."),
-    F(profile_firmware, page_size, BIND_ADDRESS, .required = true, .min = 64, .max = 0x40000,
-      .doc = "Bytes of one erase page."),
-    F(profile_firmware, protect_size, BIND_ADDRESS, .preset = "0", .max = 0x1000000,
-      .doc = "Bytes at the start that are never erased."),
-    F(profile_firmware, unique_id_address, BIND_ADDRESS, .preset = "0", .max = 0xffffffff,
-      .doc = "Address of the 96-bit unique id; 0 = none."),
-    US(profile_firmware, erase_page_max, "400 ms", "Longest page erase."),
-    US(profile_firmware, program_block_max, "500 ms", "Longest write of one block."),
-    US(profile_firmware, mass_erase_max, "30 s", "Longest mass erase."),
-    US(profile_firmware, start_max, "10 s", "Longest start until the application answers."),
-    {NULL}};
-static const struct bind_schema firmware_schema = {.name = "firmware",
-                                                   .doc = "Flash and bootloader.",
-                                                   .size = sizeof(struct profile_firmware),
-                                                   .fields = firmware_fields};
-
 static const struct bind_field profile_fields[] = {
     F(profile, schema, BIND_TEXT, .required = true, .doc = "`packline/profile/1`."),
     F(profile, profile, BIND_TEXT, .required = true, .pattern = "[a-z0-9-]+", .doc = "Name of the profile."),
@@ -250,6 +219,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, parameter_version, BIND_ADDRESS, .preset = "0", .max = 0xffff,
       .doc = "Parameter version it was written for."),
     F(profile, parameter_version_item, BIND_TEXT, .doc = "Item that holds it; a difference is a warning."),
+    F(profile, chemistry_item, BIND_TEXT, .doc = "Item in which the board reports its chemistry."),
+    F(profile, chemistry_words, BIND_TEXTS, .max = 16, .doc = "What its raw values 0, 1, … mean."),
     F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
     F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
     F(profile, barcode_item, BIND_TEXT, .doc = "Item that holds the barcode of the circuit board."),
@@ -260,6 +231,8 @@ static const struct bind_field profile_fields[] = {
       .doc = "First bus address a board of this family may have."),
     F(profile, address_last, BIND_INTEGER, .preset = "16", .max = 255,
       .doc = "Last bus address a board of this family may have."),
+    F(profile, unit, BIND_CHOICE, .choices = units, .preset = "unique-id",
+      .doc = "What tells one board from another."),
     F(profile, charge_sign, BIND_INTEGER, .preset = "1", .min = -1, .max = 1,
       .doc = "1: charge is positive on the wire; -1: negative."),
     F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &profile_block_schema,
@@ -280,7 +253,7 @@ static const struct bind_field profile_fields[] = {
     F(profile, clock, BIND_MAP, .child = &profile_clock_schema, .doc = "The item that is the clock."),
     F(profile, log, BIND_MAP, .child = &profile_log_schema,
       .doc = "The board's own log, where the dialect has no request for it."),
-    F(profile, firmware, BIND_MAP, .child = &firmware_schema, .doc = "Flash and bootloader."),
+    F(profile, firmware, BIND_MAP, .child = &profile_firmware_schema, .doc = "Flash and bootloader."),
     {NULL}};
 const struct bind_schema profile_schema = {
     .name = "packline/profile/1",
@@ -311,6 +284,7 @@ static unsigned width_of(const struct profile_item *item)
     switch ((enum profile_type)item->type) {
     case ITEM_U16:
     case ITEM_I16:
+    case ITEM_DATE:
         return 2;
     case ITEM_U32:
     case ITEM_I32:
@@ -463,20 +437,6 @@ static void check_blocks(const struct check *c)
     }
 }
 
-static void check_firmware(const struct check *c)
-{
-    struct profile_firmware *firmware = &c->profile->firmware;
-    g_autoptr(GError) error = NULL;
-    if (!firmware->loader)
-        return;
-    if (!wire_line_parse(firmware->line_text, &firmware->line, &error))
-        wrong(c, firmware, "line", NULL, "%s", error->message);
-    if (!loader_kind_find(firmware->loader))
-        wrong(c, firmware, "loader", NULL, "there is no loader '%s'", firmware->loader);
-    if (firmware->page_size && firmware->flash_size % firmware->page_size)
-        wrong(c, firmware, "flash_size", NULL, "the flash is not a whole number of pages");
-}
-
 static void check_all(const struct check *c)
 {
     struct profile *p = c->profile;
@@ -504,13 +464,17 @@ static void check_all(const struct check *c)
     }
     for (guint i = 0; i < p->rules->len; i++)
         check_rule(c, g_ptr_array_index(p->rules, i));
+    check_key(c, p, "chemistry_item", p->chemistry_item);
     check_key(c, p, "cells_item", p->cells_item);
     check_key(c, p, "serial_item", p->serial_item);
     check_key(c, p, "barcode_item", p->barcode_item);
     if (p->address_first > p->address_last)
         wrong(c, p, "address_first", NULL, "the first address lies above the last");
+    const struct profile_item *serial = profile_item_find(p, p->serial_item);
+    if (p->unit == UNIT_SERIAL_NUMBER && (!serial || serial->type != ITEM_TEXT))
+        wrong(c, p, "unit", "name it under `serial_item`", "a serial number needs an item of text");
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
-    check_firmware(c);
+    profile_check_firmware(p, c->report);
     profile_check_sets(p, c->report);
     profile_check_procedures(p, c->report);
 }

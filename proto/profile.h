@@ -29,7 +29,8 @@ enum profile_type {
     ITEM_I8,
     ITEM_FLAG,
     ITEM_TEXT,
-    ITEM_BYTES
+    ITEM_BYTES,
+    ITEM_DATE /* a number in memory, a date for people */
 };
 
 enum profile_pad { PAD_NUL, PAD_SPACE };
@@ -42,6 +43,7 @@ struct profile_block {
     char *read_command;  /* name in commands; NULL = the dialect's plain block read */
     int64_t read_number; /* what read_command takes, e.g. a module */
     bool in_image;       /* part of the parameter image that is read and kept before the first write */
+    bool session;        /* reached only between the procedures open and save or discard */
     int evidence;
     char *source;
 };
@@ -77,13 +79,15 @@ struct profile_item {
     int access;    /* enum profile_access */
     int level;     /* login level needed to write: 0 operator, 1 administrator */
     bool secret;   /* never shown */
+    char *shown_by; /* key of the item that shows what was written here; NULL = it is read itself */
     int evidence;
     char *source;
     char *note; /* quirk worth knowing */
 
     /* Resolved by profile_load. */
     const struct profile_block *in;
-    int64_t step, origin; /* base units per raw unit, and of raw 0 */
+    const struct profile_item *shown; /* NULL = itself */
+    int64_t step, origin;             /* base units per raw unit, and of raw 0 */
     bool has_preset, has_range;
     int64_t preset, min, max; /* base units */
     unsigned width;           /* bytes of one element */
@@ -135,19 +139,26 @@ enum profile_procedure_name {
     PROCEDURE_CHARGE_FET,
     PROCEDURE_DISCHARGE_FET,
     PROCEDURE_CLEAR_PCB_BARCODE,
-    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to RESET in the order of enum board_calibration */
+    PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to CELL in the order of enum board_calibration */
     PROCEDURE_CALIBRATE_CURRENT_GAIN,
     PROCEDURE_CALIBRATE_TEMPERATURE,
     PROCEDURE_CALIBRATE_RESET,
+    PROCEDURE_CALIBRATE_CELL,
     PROCEDURE_OPEN, /* before the first write of values, and ... */
     PROCEDURE_SAVE, /* ... after the last */
     PROCEDURE_DISCARD,
     PROCEDURES
 };
-enum profile_act_value { ACT_NUMBER, ACT_TRUTH, ACT_ARGUMENT };
+enum profile_act_value {
+    ACT_NUMBER,
+    ACT_TRUTH,
+    ACT_CHARGE,    /* the truth of a charge; left out for a discharge */
+    ACT_DISCHARGE, /* the other way round, without its sign */
+    ACT_ARGUMENT
+};
 struct profile_act_write {
     struct bind_place place;
-    char *item, *value; /* a whole number, "truth" or "argument" */
+    char *item, *value; /* a whole number or the word of an enum profile_act_value */
     const struct profile_item *in;
     int what; /* enum profile_act_value */
     int64_t raw;
@@ -199,6 +210,12 @@ struct profile_log {
     char *items[LOG_FIELDS]; /* keys; NULL = the board does not keep it */
     GPtrArray *events;       /* char*: names of the events from 0 */
     const struct profile_item *in[LOG_FIELDS];
+};
+
+/* What tells one board from another. */
+enum profile_unit {
+    UNIT_UNIQUE_ID,    /* what no other board has, from its maker */
+    UNIT_SERIAL_NUMBER /* the serial item, which the station writes */
 };
 
 /* Rules between values; `left`, `right`, … are item keys. */
@@ -270,12 +287,15 @@ struct profile {
     int64_t parameter_version; /* expected raw value of the item parameter_version_item; mismatch = warning
                                   (R16) */
     char *parameter_version_item;
-    char *cells_item;   /* key of the cell count */
-    char *serial_item;  /* key of the serial number */
-    char *barcode_item; /* key of the circuit board's barcode */
-    GPtrArray *pack;    /* char*: keys, "group.*", or either behind "-": what belongs to the pack */
+    char *chemistry_item;       /* key of the chemistry that the board reports */
+    GPtrArray *chemistry_words; /* char*: what its raw values 0, 1, … mean */
+    char *cells_item;           /* key of the cell count */
+    char *serial_item;          /* key of the serial number */
+    int unit;                   /* enum profile_unit */
+    int64_t charge_sign;        /* +1: charge is positive on the wire */
+    char *barcode_item;         /* key of the circuit board's barcode */
+    GPtrArray *pack;            /* char*: keys, "group.*", or either behind "-": what belongs to the pack */
     int64_t address_first, address_last; /* where boards of this family may be on a bus */
-    int charge_sign;                     /* +1: charge is positive on the wire */
     GPtrArray *blocks, *commands, *items, *rules;
     GPtrArray *sets;                   /* struct profile_set* */
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
@@ -318,6 +338,8 @@ const struct profile_block *profile_block_find(const struct profile *profile, co
 /* NULL when the profile describes none of this name. */
 const struct profile_procedure *profile_procedure_find(const struct profile *profile,
                                                        enum profile_procedure_name name);
+/* A discharge is calibrated apart from a charge. */
+bool profile_has_discharge_gain(const struct profile *profile);
 const char *profile_procedure_word(enum profile_procedure_name name);
 const struct profile_command *profile_command_find(const struct profile *profile, const char *name);
 /* Moves with the pack to another board; the last pattern of `pack:` that fits says so. */

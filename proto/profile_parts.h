@@ -6,7 +6,7 @@
 extern const struct bind_choice profile_evidences[];
 extern const struct bind_schema profile_block_schema, profile_command_schema, profile_identity_schema,
     profile_reading_schema, profile_procedure_schema, profile_clock_schema, profile_log_schema,
-    profile_set_schema;
+    profile_set_schema, profile_firmware_schema;
 
 /* A file as it stands, unchecked; and all checks of a whole profile. */
 struct profile *profile_bind(const char *path, GBytes *bytes, struct bind_report *report);
@@ -16,4 +16,5 @@ struct profile *profile_load_completed(const char *path, GBytes *bytes, profile_
 char *profile_evidence_text(const struct profile *profile);
 
 void profile_check_procedures(struct profile *profile, struct bind_report *report);
+void profile_check_firmware(struct profile *profile, struct bind_report *report);
 void profile_check_sets(struct profile *profile, struct bind_report *report);

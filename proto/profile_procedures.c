@@ -74,6 +74,7 @@ static const struct bind_choice procedures[] = {
     {"calibrate_current_gain", PROCEDURE_CALIBRATE_CURRENT_GAIN, "the truth flows, and reads so from now on"},
     {"calibrate_temperature", PROCEDURE_CALIBRATE_TEMPERATURE, "sensor `argument` has the truth"},
     {"calibrate_reset", PROCEDURE_CALIBRATE_RESET, "calibration is undone"},
+    {"calibrate_cell", PROCEDURE_CALIBRATE_CELL, "cell `argument` (from 0) has the truth"},
     {"open", PROCEDURE_OPEN, "before values are read or written"},
     {"save", PROCEDURE_SAVE, "after values were written: they stay"},
     {"discard", PROCEDURE_DISCARD, "after values were read, or writing failed"},
@@ -82,7 +83,9 @@ static const struct bind_choice procedures[] = {
 static const struct bind_field write_fields[] = {
     F(profile_act_write, item, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_act_write, value, BIND_TEXT, .required = true,
-      .doc = "Raw whole number (0x for hexadecimal), `truth` in the item's own units, or `argument`."),
+      .doc =
+          "Raw whole number (0x for hexadecimal), `truth` in the item's own units, `charge` or `discharge` "
+          "(the truth of one, left out for the other), or `argument`."),
     {NULL}};
 static const struct bind_schema write_schema = {.name = "write",
                                                 .doc = "Writes one item.",
@@ -208,13 +211,20 @@ static void check_reading(const struct check *c, struct profile_reading *reading
                       reading->item);
 }
 
+static const struct {
+    const char *word;
+    int what;
+} act_values[] = {
+    {"truth", ACT_TRUTH}, {"charge", ACT_CHARGE}, {"discharge", ACT_DISCHARGE}, {"argument", ACT_ARGUMENT}};
+
 static void check_write(const struct check *c, struct profile_act_write *write)
 {
     char *end = NULL;
     write->in = find(c, write, "item", write->item);
-    write->what = strcmp(write->value, "truth") == 0      ? ACT_TRUTH
-                  : strcmp(write->value, "argument") == 0 ? ACT_ARGUMENT
-                                                          : ACT_NUMBER;
+    write->what = ACT_NUMBER;
+    for (unsigned i = 0; i < G_N_ELEMENTS(act_values); i++)
+        if (strcmp(write->value, act_values[i].word) == 0)
+            write->what = act_values[i].what;
     if (write->in &&
         (is_text(write->in) || write->in->access == ACCESS_READ_ONLY || write->in->access == ACCESS_NEVER))
         bind_report_error(c->report, bind_place_of(c->profile, write, "item"), NULL,
@@ -224,7 +234,8 @@ static void check_write(const struct check *c, struct profile_act_write *write)
     write->raw = g_ascii_strtoll(write->value, &end, 0);
     if (end == write->value || *end != '\0')
         bind_report_error(c->report, bind_place_of(c->profile, write, "value"), NULL,
-                          "'%s' is no whole number, and not `truth` or `argument`", write->value);
+                          "'%s' is no whole number, and not `truth`, `charge`, `discharge` or `argument`",
+                          write->value);
 }
 
 static void check_procedure(const struct check *c, struct profile_procedure *procedure)
@@ -254,6 +265,26 @@ static void check_clock(const struct check *c)
     if (clock->in && (clock->in->type != ITEM_BYTES || clock->in->width != bytes))
         bind_report_error(c->report, bind_place_of(c->profile, clock, "item"), NULL,
                           "a clock of this form is an item of %u bytes", bytes);
+}
+
+/* What shows a value must be of its kind, or the comparison would mean nothing. */
+static void check_shown(const struct check *c, struct profile_item *item)
+{
+    item->shown = find(c, item, "shown_by", item->shown_by);
+    if (item->shown && (is_text(item) != is_text(item->shown) || item->quantity != item->shown->quantity ||
+                        item->shown->shown_by))
+        bind_report_error(c->report, bind_place_of(c->profile, item, "shown_by"), NULL,
+                          "'%s' cannot show what is written to '%s'", item->shown_by, item->key);
+}
+
+static void check_sessions(const struct check *c)
+{
+    for (guint i = 0; i < c->profile->blocks->len; i++) {
+        const struct profile_block *block = g_ptr_array_index(c->profile->blocks, i);
+        if (block->session && !profile_procedure_find(c->profile, PROCEDURE_OPEN))
+            bind_report_error(c->report, bind_place_of(c->profile, block, "session"),
+                              "describe the procedure `open`", "block '%s' needs a session", block->name);
+    }
 }
 
 static void check_log(const struct check *c)
@@ -286,6 +317,9 @@ void profile_check_procedures(struct profile *profile, struct bind_report *repor
         check_reading(&c, g_ptr_array_index(profile->telemetry, i));
     for (guint i = 0; i < profile->procedures->len; i++)
         check_procedure(&c, g_ptr_array_index(profile->procedures, i));
+    for (guint i = 0; i < profile->items->len; i++)
+        check_shown(&c, g_ptr_array_index(profile->items, i));
+    check_sessions(&c);
     check_clock(&c);
     check_log(&c);
 }
@@ -299,6 +333,18 @@ const struct profile_procedure *profile_procedure_find(const struct profile *pro
             return procedure;
     }
     return NULL;
+}
+
+bool profile_has_discharge_gain(const struct profile *profile)
+{
+    const struct profile_procedure *gain = profile_procedure_find(profile, PROCEDURE_CALIBRATE_CURRENT_GAIN);
+    for (guint i = 0; gain && i < gain->acts->len; i++) {
+        const struct bind_variant_value *act = g_ptr_array_index(gain->acts, i);
+        if (act->variant->schema == &write_schema &&
+            ((const struct profile_act_write *)act->value)->what == ACT_DISCHARGE)
+            return true;
+    }
+    return false;
 }
 
 const char *profile_procedure_word(enum profile_procedure_name name)

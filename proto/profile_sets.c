@@ -129,6 +129,14 @@ void profile_check_sets(struct profile *profile, struct bind_report *report)
 {
     check_pack(profile, report);
     check_chemistry(profile, profile, profile->chemistry, report);
+    if (!profile->chemistry_item != (profile->chemistry_words->len == 0))
+        bind_report_error(report, bind_place_of(profile, profile, "chemistry_item"), NULL,
+                          "chemistry_item and chemistry_words belong together");
+    for (guint i = 0; i < profile->chemistry_words->len; i++)
+        if (!find_chemistry(g_ptr_array_index(profile->chemistry_words, i)))
+            bind_report_error(report, bind_place_of(profile, profile, "chemistry_words"),
+                              "there are LFP, NMC and LTO", "no chemistry '%s'",
+                              (const char *)g_ptr_array_index(profile->chemistry_words, i));
     for (guint i = 0; i < profile->sets->len; i++) {
         const struct profile_set *set = g_ptr_array_index(profile->sets, i);
         if (profile_set_find(profile, set->name) != set)

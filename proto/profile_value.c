@@ -17,10 +17,11 @@ static bool is_text(const struct profile_item *item)
 static void limits(const struct profile_item *item, int64_t *min, int64_t *max)
 {
     static const int64_t lows[] = {
-        [ITEM_I8] = INT8_MIN, [ITEM_I16] = INT16_MIN, [ITEM_I32] = INT32_MIN, [ITEM_BYTES] = 0};
-    static const int64_t highs[] = {[ITEM_U8] = UINT8_MAX,   [ITEM_U16] = UINT16_MAX, [ITEM_I16] = INT16_MAX,
-                                    [ITEM_U32] = UINT32_MAX, [ITEM_I32] = INT32_MAX,  [ITEM_I8] = INT8_MAX,
-                                    [ITEM_FLAG] = 1,         [ITEM_TEXT] = 0,         [ITEM_BYTES] = 0};
+        [ITEM_I8] = INT8_MIN, [ITEM_I16] = INT16_MIN, [ITEM_I32] = INT32_MIN, [ITEM_DATE] = 0};
+    static const int64_t highs[] = {
+        [ITEM_U8] = UINT8_MAX,  [ITEM_U16] = UINT16_MAX, [ITEM_I16] = INT16_MAX, [ITEM_U32] = UINT32_MAX,
+        [ITEM_I32] = INT32_MAX, [ITEM_I8] = INT8_MAX,    [ITEM_FLAG] = 1,        [ITEM_TEXT] = 0,
+        [ITEM_BYTES] = 0,       [ITEM_DATE] = UINT16_MAX};
     *min = lows[item->type];
     *max = highs[item->type];
 }
@@ -55,6 +56,31 @@ static bool parse_bytes(const struct profile_item *item, const char *text, struc
                          item->length * 2);
     g_autofree char *lower = g_ascii_strdown(text, -1);
     g_strlcpy(value->text, lower, sizeof value->text);
+    return true;
+}
+
+#define DATE_YEAR(raw)  (2000 + (unsigned)((raw) >> 9 & 0x7f))
+#define DATE_MONTH(raw) ((unsigned)((raw) >> 5 & 0x0f))
+#define DATE_DAY(raw)   ((unsigned)((raw)&0x1f))
+
+static bool parse_date(const struct profile_item *item, const char *text, struct item_value *value,
+                       GError **error)
+{
+    static const char form[] = "dddd-dd-dd";
+    int year = 0, month = 0, day = 0;
+    bool ok = strlen(text) == sizeof form - 1;
+    for (size_t i = 0; ok && form[i]; i++)
+        ok = form[i] == 'd' ? g_ascii_isdigit(text[i]) : text[i] == form[i];
+    if (ok) {
+        year = (int)g_ascii_strtoll(text, NULL, 10);
+        month = (int)g_ascii_strtoll(text + 5, NULL, 10);
+        day = (int)g_ascii_strtoll(text + 8, NULL, 10);
+    }
+    if (!ok || year < 2000 || year > 2127 ||
+        !g_date_valid_dmy((GDateDay)day, (GDateMonth)month, (GDateYear)year))
+        return error_set(error, ERROR_AUTHOR, "%s is a date such as 2026-11-21, from 2000 to 2127, not '%s'",
+                         item->key, text);
+    value->raw = value->value = (year - 2000) << 9 | month << 5 | day;
     return true;
 }
 
@@ -100,6 +126,8 @@ bool profile_value_parse(const struct profile_item *item, const char *text, stru
         return parse_text(item, text, value, error);
     if (item->type == ITEM_BYTES)
         return parse_bytes(item, text, value, error);
+    if (item->type == ITEM_DATE)
+        return parse_date(item, text, value, error);
     if (item->type == ITEM_FLAG) {
         bool on = strcmp(text, "true") == 0;
         if (!on && strcmp(text, "false") != 0)
@@ -119,6 +147,9 @@ char *profile_value_format(const struct item_value *value)
         return g_strdup("(not set)");
     if (is_text(value->item))
         return g_strdup(value->text);
+    if (value->item->type == ITEM_DATE)
+        return g_strdup_printf("%04u-%02u-%02u", DATE_YEAR(value->raw), DATE_MONTH(value->raw),
+                               DATE_DAY(value->raw));
     if (value->item->type == ITEM_FLAG && (value->raw == 0 || value->raw == 1))
         return g_strdup(value->raw ? "true" : "false");
     return quantity_format((enum quantity)value->item->quantity, value->value);
@@ -181,6 +212,10 @@ void profile_value_decode(const struct profile_item *item, const uint8_t *bytes,
     bool is_signed = item->type == ITEM_I8 || item->type == ITEM_I16 || item->type == ITEM_I32;
     value->raw = is_signed ? sign_extend(raw, item->width) : (int64_t)raw;
     value->value = value->raw * item->step + item->origin;
+    if (item->type == ITEM_DATE) {
+        value->absent = DATE_MONTH(raw) == 0 || DATE_DAY(raw) == 0;
+        return;
+    }
     value->absent = item->access == ACCESS_READ_ONLY && item->quantity == QUANTITY_TEMPERATURE &&
                     value->value == SENSOR_ABSENT_MDEG;
     for (guint i = 0; item->absent && i < item->absent->len; i++)

@@ -137,6 +137,53 @@ static void check_antitheft(const struct rules *rules)
             "a provisioned board must leave with anti-theft off, or it locks itself after 48 h of silence");
 }
 
+static bool writes(const struct plan_step *step, const char *key)
+{
+    for (unsigned i = 0; i < step->value_count; i++)
+        if (strcmp(step->values[i].item->key, key) == 0)
+            return true;
+    return false;
+}
+
+/* Boards with one gain for both directions take it from a charge. */
+static void check_gain(const struct rules *rules)
+{
+    for (guint i = 0; i < rules->recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, i);
+        const struct recipe_calibrate_gain *gain = step->value;
+        if (strcmp(step->variant->tag, "calibrate_gain") != 0 || gain->current >= 0 ||
+            profile_has_discharge_gain(rules->profile))
+            continue;
+        g_autofree char *shown = quantity_format(QUANTITY_CURRENT, gain->current);
+        bind_report_error(
+            rules->report, bind_place_of(rules->recipe, gain, "current"), "write a charging current",
+            "current: %s is out of range, expected 10 A to 50 A: this board has no gain of its own for "
+            "a discharge",
+            shown);
+    }
+}
+
+/* A board without an identity of its own gets its number before anything else, so that from then on a swapped
+ * one is noticed. */
+static void check_first_write(const struct rules *rules, const struct plan_step *steps)
+{
+    if (rules->profile->unit != UNIT_SERIAL_NUMBER)
+        return;
+    for (guint i = 0; i < rules->recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, i);
+        if (writes(&steps[i], rules->profile->serial_item))
+            return;
+        if (steps[i].value_count == 0 && !g_str_has_prefix(steps[i].verb, "calibrate") &&
+            strcmp(steps[i].verb, "clock") != 0)
+            continue;
+        bind_report_error(
+            rules->report, step->place, "put `write_identity` with it before this step",
+            "this board is known by '%s' alone, and this step changes it before that is written",
+            rules->profile->serial_item);
+        return;
+    }
+}
+
 /* A changed cell count moves every pack limit: they must come in the same recipe. */
 static void check_cell_count(const struct rules *rules)
 {
@@ -199,6 +246,8 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
     check_waivers(&rules);
     check_cell_count(&rules);
     check_antitheft(&rules);
+    check_gain(&rules);
+    check_first_write(&rules, steps);
     g_hash_table_unref(rules.written);
     g_hash_table_unref(rules.presets);
     g_hash_table_unref(rules.waived);

@@ -93,8 +93,8 @@ static void add_pair(struct resolve *r, const struct bind_pair *pair)
                           r->profile->profile, pair->key);
         return;
     }
-    g_autofree char *text =
-        item->type == ITEM_TEXT ? fill(r, pair->value, pair->value_place) : g_strdup(pair->value);
+    bool words = item->type == ITEM_TEXT || item->type == ITEM_DATE;
+    g_autofree char *text = words ? fill(r, pair->value, pair->value_place) : g_strdup(pair->value);
     if (text && may_write(r, item, pair->key_place))
         add(r, item, text, pair->value_place);
 }

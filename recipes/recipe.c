@@ -272,9 +272,15 @@ static void check_tolerance(const struct check *c, const void *map, int64_t tole
 }
 
 #define POINTS_APART_MA 1000
+#define GAIN_MIN_MA     10000
 
 static void check_gain_points(const struct check *c, const struct recipe_calibrate_gain *gain)
 {
+    if (ABS(gain->current) < GAIN_MIN_MA) {
+        g_autofree char *shown = quantity_format(QUANTITY_CURRENT, gain->current);
+        g_autofree char *text = g_strdup_printf("%s is out of range, expected 10 A to 50 A", shown);
+        complain_value(c, gain, "current", "write 10 A or more", text);
+    }
     if (ABS(gain->verify_current) < POINTS_APART_MA)
         complain_value(c, gain, "verify_current", "write a current such as 40 A",
                        "near 0 A no gain can be proved, expected at least 1 A of charge or discharge");
@@ -314,6 +320,9 @@ static void check_calibration(const struct check *c)
             check_tolerance(c, p, p->tolerance, p->correction_max);
         } else if (is(step, "calibrate_gain")) {
             check_gain_points(c, step->value);
+        } else if (is(step, "calibrate_cells")) {
+            const struct recipe_calibrate_cells *p = step->value;
+            check_tolerance(c, p, p->tolerance, p->correction_max);
         } else if (is(step, "calibrate_temperature")) {
             const struct recipe_calibrate_temperature *p = step->value;
             check_tolerance(c, p, p->tolerance, p->correction_max);

@@ -80,6 +80,10 @@ struct recipe_calibrate_temperature {
     int64_t samples, spread, tolerance, correction_max; /* mK */
     int64_t verify_step; /* mK: the bench moves by this for the second point; 0 with an entered reference */
 };
+struct recipe_calibrate_cells {
+    struct recipe_common common;
+    int64_t samples, spread, tolerance, correction_max; /* mV */
+};
 /* Sends the board to sleep and sees that it is silent. */
 struct recipe_sleep {
     struct recipe_common common;

@@ -191,7 +191,6 @@ SCHEMA(verify, "Reads every item written in this run again, raw; needs a restart
 
 /* Calibrations. The bounds keep out slips of unit and sign; the gain's are the manuals': a charger of 10 to
  * 50 A. */
-#define GAIN_MIN_MA        10000
 #define GAIN_MAX_MA        50000
 #define ERROR_MAX_MA       2000
 #define CORRECTION_MAX_MA  10000
@@ -228,8 +227,10 @@ static const struct bind_field calibrate_zero_fields[] = {
 SCHEMA(calibrate_zero, "Calibrates the current zero while no current flows.");
 
 static const struct bind_field calibrate_gain_fields[] = {
-    AMPERES(recipe_calibrate_gain, current, GAIN_MIN_MA, GAIN_MAX_MA,
-            "Charging current to calibrate at; the manuals ask for a charger of 10 A to 50 A."),
+    AMPERES(recipe_calibrate_gain, current, -GAIN_MAX_MA, GAIN_MAX_MA,
+            "Current to calibrate at, a charge of 10 A to 50 A, or a discharge (negative) on boards that "
+            "have a gain "
+            "for it."),
     AMPERES(recipe_calibrate_gain, verify_current, -GAIN_MAX_MA, GAIN_MAX_MA,
             "Second point that must read right afterwards; at least 1 A away from 0 A and from current."),
     SAMPLES(recipe_calibrate_gain, QUANTITY_CURRENT, ERROR_MAX_MA),
@@ -270,6 +271,20 @@ static const struct bind_field calibrate_temperature_fields[] = {
     COMMON(recipe_calibrate_temperature),
     {NULL}};
 SCHEMA(calibrate_temperature, "Calibrates temperature sensors against the slot's reference.");
+
+#define ERROR_MAX_MV      50
+#define CORRECTION_MAX_MV 500
+#define VOLTS(name, most, sentence)                                                                          \
+    QUANTITY_OF(recipe_calibrate_cells, name, true, QUANTITY_VOLTAGE, 1, most, sentence)
+
+static const struct bind_field calibrate_cells_fields[] = {
+    SAMPLES(recipe_calibrate_cells, QUANTITY_VOLTAGE, ERROR_MAX_MV),
+    VOLTS(tolerance, ERROR_MAX_MV, "Error that may remain."),
+    VOLTS(correction_max, CORRECTION_MAX_MV, "A larger error as found is a bad board; not below tolerance."),
+    COMMON(recipe_calibrate_cells),
+    {NULL}};
+SCHEMA(calibrate_cells,
+       "Calibrates the voltage of every cell the board reports against the slot's reference.");
 
 static const struct bind_field clock_fields[] = {{.key = "tolerance",
                                                   .type = BIND_QUANTITY,
@@ -399,6 +414,7 @@ const struct bind_variant recipe_steps[] = {
     {"calibrate_zero", &calibrate_zero_schema},
     {"calibrate_gain", &calibrate_gain_schema},
     {"calibrate_temperature", &calibrate_temperature_schema},
+    {"calibrate_cells", &calibrate_cells_schema},
     {"clock", &clock_schema},
     {"antitheft_off", &antitheft_off_schema},
     {"measure", &measure_schema},

@@ -115,6 +115,12 @@ bool bench_read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
                                                   : lacks(bench, "measure a temperature", error);
 }
 
+bool bench_read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
+{
+    return bench && bench->kind->read_cell ? bench->kind->read_cell(bench, cell, mv, error)
+                                           : lacks(bench, "measure a cell", error);
+}
+
 bool bench_power_cycle(struct bench *bench, int64_t off_ms, GError **error)
 {
     if (!bench || !bench->kind->power)

@@ -15,6 +15,7 @@ struct bench_kind {
     bool (*read_current)(struct bench *bench, int64_t *ma, GError **error);
     bool (*set_temperature)(struct bench *bench, int64_t mdeg, GError **error);
     bool (*read_temperature)(struct bench *bench, int64_t *mdeg, GError **error);
+    bool (*read_cell)(struct bench *bench, unsigned cell, int64_t *mv, GError **error);
     bool (*power)(struct bench *bench, bool on, GError **error);
     /* Brings an instrument that a killed station left in any state to rest: no current, board supplied. */
     bool (*rest)(struct bench *bench, GError **error);
@@ -55,6 +56,9 @@ bool bench_set_current(struct bench *bench, int64_t ma, GError **error) G_GNUC_W
 bool bench_read_current(struct bench *bench, int64_t *ma, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool bench_set_temperature(struct bench *bench, int64_t mdeg, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool bench_read_temperature(struct bench *bench, int64_t *mdeg, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Cells count from 0. */
+bool bench_read_cell(struct bench *bench, unsigned cell, int64_t *mv,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Off, wait, on. */
 bool bench_power_cycle(struct bench *bench, int64_t off_ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* No current flows afterwards, whatever happened; best effort, errors are the instrument's own. */

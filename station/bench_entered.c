@@ -6,6 +6,7 @@
 #define ENTERED_CURRENT_MAX_MA  1000000
 #define ENTERED_TEMPERATURE_MIN -40000
 #define ENTERED_TEMPERATURE_MAX 85000
+#define ENTERED_CELL_MAX_MV     6000
 
 extern const struct bench_kind bench_entered_kind;
 
@@ -47,9 +48,17 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
                   QUANTITY_TEMPERATURE, ENTERED_TEMPERATURE_MIN, ENTERED_TEMPERATURE_MAX, mdeg, error);
 }
 
+static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
+{
+    g_autofree char *text =
+        g_strdup_printf("Enter the voltage that the reference shows at cell %u.", cell + 1);
+    return number(bench, text, QUANTITY_VOLTAGE, 0, ENTERED_CELL_MAX_MV, mv, error);
+}
+
 const struct bench_kind bench_entered_kind = {
     .name = "entered",
     .set_current = set_current,
     .read_current = read_current,
     .read_temperature = read_temperature,
+    .read_cell = read_cell,
 };

@@ -1,5 +1,5 @@
-/* A bench behind SCPI text commands over a wire: SOUR:CURR, OUTP, MEAS:CURR?, MEAS:TEMP?, BOAR:POW. Numbers
- * are decimals in A and °C, as IEEE 488.2 NR2. */
+/* A bench behind SCPI text commands over a wire: SOUR:CURR, OUTP, MEAS:CURR?, MEAS:TEMP?, MEAS:CELL?,
+ * BOAR:POW. Numbers are decimals in A and °C, as IEEE 488.2 NR2. */
 #include "station/bench.h"
 
 #include "station/base/error.h"
@@ -115,6 +115,12 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
     return query_milli(bench, "MEAS:TEMP?", mdeg, error);
 }
 
+static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("MEAS:CELL? %u", cell + 1);
+    return query_milli(bench, text, mv, error);
+}
+
 static bool power(struct bench *bench, bool on, GError **error)
 {
     return command(bench, on ? "BOAR:POW ON" : "BOAR:POW OFF", error);
@@ -131,6 +137,7 @@ const struct bench_kind bench_scpi_kind = {
     .read_current = read_current,
     .set_temperature = set_temperature,
     .read_temperature = read_temperature,
+    .read_cell = read_cell,
     .power = power,
     .rest = rest,
 };

@@ -125,7 +125,7 @@ static bool confirm_work(const struct cli_input *input, const struct config *con
         .slot = cli_get(input, "slot"), .scan = cli_get(input, "scan"), .tick = tick_real()};
     if (!request.scan)
         return confirm_at_desk(config, store, &request, screen, error);
-    if (!confirm_label(config, store, &request, error))
+    if (!confirm_label(config, store, &request, screen, error))
         return false;
     screen_line(screen, "label  %s is on its board", request.scan);
     return true;

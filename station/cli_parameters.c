@@ -146,12 +146,29 @@ static bool compare(struct import *import, GError **error)
     return true;
 }
 
+/* What tells boards apart that have no unique id. */
+static bool same_serial(struct import *import, GError **error)
+{
+    const struct profile *profile = import->session->profile;
+    const struct profile_item *item = profile_item_find(profile, profile->serial_item);
+    struct item_value was = {0}, is = {0};
+    if (!item || !board_image_get(import->image, item, &was))
+        return true;
+    if (!board_read_item(import->session->board, item, &is, error))
+        return false;
+    return was.absent == is.absent && strcmp(was.text, is.text) == 0
+               ? true
+               : error_set(error, ERROR_RULE, "the board was swapped while it was written");
+}
+
 /* The same board as before, or the values went to a stranger. */
 static bool still_same(struct import *import, const struct board_identity *before, GError **error)
 {
     struct board_identity now = {0};
     if (!board_identify(import->session->board, &now, error))
         return false;
+    if (!before->has_unique_id && !now.has_unique_id)
+        return same_serial(import, error);
     return now.has_unique_id == before->has_unique_id &&
                    memcmp(now.unique_id, before->unique_id, sizeof now.unique_id) == 0
                ? true
@@ -276,6 +293,12 @@ static bool scan(const struct cli_input *input, struct session *session, GError 
     if (!address_option(input, "first", session->profile->address_first, &first, error) ||
         !address_option(input, "last", session->profile->address_last, &last, error))
         return false;
+    /* A board without an address would answer at each. */
+    if (session->profile->address_first == session->profile->address_last &&
+        (first != last || first != (unsigned)session->profile->address_last))
+        return error_set(error, ERROR_USAGE,
+                         "boards of profile '%s' have no address: each is alone on its line",
+                         session->profile->profile);
     g_autoptr(GArray) boards = bus_scan(session->profile, session->wire, first, last,
                                         cli_has(input, "allow-reference"), NULL, NULL, error);
     for (guint i = 0; boards && i < boards->len; i++)

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define TRIES    3
-#define ALIVE_US 10000000 /* a board that was taken out for its label starts again */
+#define ALIVE_US 10000000  /* a board that was taken out for its label starts again */
+#define WAKE_US  120000000 /* a person wakes one that sleeps */
 
 /* The unit that is meant: its run, and its profile's hash. */
 static bool find_unit(struct store *store, const char *slot, const char *scan, int64_t *run, char profile[65],
@@ -32,27 +33,54 @@ static bool find_unit(struct store *store, const char *slot, const char *scan, i
     return ok;
 }
 
-/* What the board in the slot says about itself, now. */
-static bool read_board(struct board *board, char unique_id[BOARD_UNIQUE_ID_TEXT], struct item_value *sn,
+/* A board that was put to sleep as the last step is woken by the operator. */
+static bool wait_awake(struct board *board, struct screen *screen, struct board_identity *identity,
                        GError **error)
+{
+    struct tick *tick = board->wire->tick;
+    struct desk_answer answer = {0};
+    g_autoptr(GError) silence = NULL;
+    if (board_wait_alive(board, tick_now(tick) + ALIVE_US, identity, &silence))
+        return true;
+    if (error_kind(silence) != ERROR_SILENT || !board->profile->wake) {
+        g_propagate_error(error, g_steal_pointer(&silence));
+        return false;
+    }
+    g_autofree char *text = g_strdup_printf("board silent: %s", board->profile->wake);
+    const struct desk_ask ask = {.question = ASK_CONFIRM, .text = text};
+    if (!screen_ask(screen, &ask, false, &answer, error))
+        return false;
+    return answer.yes ? board_wait_alive(board, tick_now(tick) + WAKE_US, identity, error)
+                      : error_set(error, ERROR_CANCELLED, "the operator did not wake the board");
+}
+
+/* What the board in the slot says about itself, now. */
+static bool read_board(struct board *board, struct screen *screen, char unit[BOARD_UNIT_TEXT],
+                       struct item_value *sn, GError **error)
 {
     struct board_identity identity;
     const struct profile_item *item = profile_item_find(board->profile, board->profile->serial_item);
     if (!item)
         return error_set(error, ERROR_RULE, "profile '%s' names no item that holds the serial number",
                          board->profile->profile);
-    if (!board_wait_alive(board, tick_now(board->wire->tick) + ALIVE_US, &identity, error))
+    if (!wait_awake(board, screen, &identity, error))
         return false;
-    board_unique_id_text(identity.unique_id, unique_id);
-    return (identity.has_unique_id ||
-            error_set(error, ERROR_RULE,
-                      "the board shows no unique id, so nothing tells whether it is the one that passed")) &&
-           board_read_item(board, item, sn, error);
+    board_unique_id_text(identity.unique_id, unit);
+    bool by_serial = board->profile->unit == UNIT_SERIAL_NUMBER && !identity.has_unique_id;
+    if (!identity.has_unique_id && !by_serial)
+        return error_set(error, ERROR_RULE,
+                         "the board shows no unique id, so nothing tells whether it is the one that passed");
+    if (!board_read_item(board, item, sn, error))
+        return false;
+    if (by_serial)
+        board_serial_text(sn->absent ? "" : sn->text, unit);
+    return true;
 }
 
 static bool ask_board(const struct config *config, const struct config_slot *slot,
                       const struct unit_request *request, const struct profile *profile,
-                      char unique_id[BOARD_UNIQUE_ID_TEXT], struct item_value *sn, GError **error)
+                      struct screen *screen, char unit[BOARD_UNIT_TEXT], struct item_value *sn,
+                      GError **error)
 {
     const struct wire_options options = {profile->line, request->tick, request->cancel};
     const struct unit_world *world = request->world;
@@ -61,25 +89,25 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
         world ? world->connect(world->context, &options, error) : wire_open(link, &options, error);
     struct board *board =
         wire ? board_open(profile, wire, (unsigned)slot->address, slot->allow_reference, error) : NULL;
-    bool ok = board && read_board(board, unique_id, sn, error);
+    bool ok = board && read_board(board, screen, unit, sn, error);
     board_close(board);
     wire_close(wire);
     return ok;
 }
 
 bool confirm_label(const struct config *config, struct store *store, const struct unit_request *request,
-                   GError **error)
+                   struct screen *screen, GError **error)
 {
     int64_t run;
-    char hash[65], unique_id[BOARD_UNIQUE_ID_TEXT];
+    char hash[65], unit[BOARD_UNIT_TEXT];
     struct item_value sn;
     const struct config_slot *slot = config_slot_find(config, request->slot, error);
     if (!slot || !find_unit(store, slot->slot, request->scan, &run, hash, error))
         return false;
     struct profile *profile = press_kept_profile(store, hash, error);
-    bool ok = profile && ask_board(config, slot, request, profile, unique_id, &sn, error);
+    bool ok = profile && ask_board(config, slot, request, profile, screen, unit, &sn, error);
     if (ok) {
-        const struct store_label_scan scan = {request->scan, unique_id, sn.absent ? "" : sn.text};
+        const struct store_label_scan scan = {request->scan, unit, sn.absent ? "" : sn.text};
         ok = store_label_confirm(store, run, &scan, error);
     }
     profile_free(profile);
@@ -97,7 +125,7 @@ bool confirm_at_desk(const struct config *config, struct store *store, const str
         scanned.scan = answer.text;
         if (!screen_ask(screen, &ask, false, &answer, error))
             return false;
-        if (confirm_label(config, store, &scanned, &wrong))
+        if (confirm_label(config, store, &scanned, screen, &wrong))
             return true;
         if (tries == TRIES || error_kind(wrong) == ERROR_STORAGE) {
             g_propagate_error(error, g_steal_pointer(&wrong));

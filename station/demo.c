@@ -40,27 +40,28 @@ static char *in(const struct demo *demo, const char *name)
 
 static bool write_station(const struct demo *demo, GError **error)
 {
-    g_autofree char *text = g_strdup_printf("schema: packline/station/1\n"
-                                            "station: demo\n"
-                                            "store: store\n"
-                                            "trust: trust\n"
-                                            "secrets:\n"
-                                            "  basen-admin: secrets/basen-admin\n"
-                                            "  basen-antitheft: secrets/basen-antitheft\n"
-                                            "slots:\n"
-                                            "  - slot: A\n"
-                                            "    link: unix:%s/board.sock%s\n"
-                                            "    address: 1\n"
-                                            "    bench:\n"
-                                            "      - kind: scpi\n"
-                                            "        link: unix:%s/bench.sock\n"
-                                            "        identity: PACKLINE,VIRTUAL-BENCH\n"
-                                            "        due: 2099-12-31\n"
-                                            "printers:\n"
-                                            "  - printer: files\n"
-                                            "    link: file:printed\n"
-                                            "    dpi: 300\n",
-                                            demo->sockets, demo->paced ? "?pace" : "", demo->sockets);
+    g_autofree char *text =
+        g_strdup_printf("schema: packline/station/1\n"
+                        "station: demo\n"
+                        "store: store\n"
+                        "trust: trust\n"
+                        "secrets:\n"
+                        "  basen-admin: secrets/basen-admin\n"
+                        "  basen-antitheft: secrets/basen-antitheft\n"
+                        "slots:\n"
+                        "  - slot: A\n"
+                        "    link: %s%s/board.sock%s\n"
+                        "    address: 1\n"
+                        "    bench:\n"
+                        "      - kind: scpi\n"
+                        "        link: unix:%s/bench.sock\n"
+                        "        identity: PACKLINE,VIRTUAL-BENCH\n"
+                        "        due: 2099-12-31\n"
+                        "printers:\n"
+                        "  - printer: files\n"
+                        "    link: file:printed\n"
+                        "    dpi: 300\n",
+                        kit_scheme(demo->family), demo->sockets, demo->paced ? "?pace" : "", demo->sockets);
     return kit_write(demo->folder, "station.yaml", text, 0644, error);
 }
 
@@ -192,7 +193,7 @@ static int one_unit(const struct demo *demo, bool *again)
                           ? (unsigned)g_ascii_strtoull(cli_get(demo->input, "board"), NULL, 10)
                           : next_number(demo);
     g_autofree char *scan = cli_has(demo->input, "scan") ? g_strdup(cli_get(demo->input, "scan"))
-                                                         : g_strdup_printf("BSN%08u", number);
+                                                         : kit_scan(demo->family, number);
     *again = ask_scan(demo, &scan);
     if (!*again)
         return 0;

@@ -5,10 +5,12 @@
 #include "station/event.h"
 
 enum desk_claim {
-    CLAIM_UNIT,           /* this board (unique id) may be worked on; binds it to the run */
-    CLAIM_SERIAL,         /* the serial number is reserved for this board */
-    CLAIM_SERIAL_INTENT,  /* about to be written: from here it never becomes free again */
-    CLAIM_SERIAL_ON_BOARD /* read back on the board */
+    CLAIM_UNIT,            /* this board (unique id) may be worked on; binds it to the run */
+    CLAIM_SERIAL,          /* the serial number is reserved for this board */
+    CLAIM_SERIAL_INTENT,   /* about to be written: from here it never becomes free again */
+    CLAIM_SERIAL_ON_BOARD, /* read back on the board */
+    CLAIM_SERIAL_BLANK,    /* this board has no identity and carries no number: it may be on no other */
+    CLAIM_SERIAL_RESUMED   /* ... but the operator says that an earlier run began to number this very board */
 };
 
 enum desk_question { ASK_CONFIRM, ASK_PASS_FAIL, ASK_NUMBER, ASK_TEXT };

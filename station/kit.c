@@ -13,14 +13,24 @@
 #define KIT_VERSION "1.0.4"
 #define KIT_ADDRESS 0x08000000u
 
-/* The visible table: the recipe shipped for a family, and what its package is for. */
+/* The visible table: the recipe shipped for a family, and what its package is for; no package, no firmware
+ * step. */
 static const struct kit_family {
     const char *name, *recipe, *profile, *package, *product, *hardware;
+    const char *scheme; /* of links to its virtual boards; NULL = unix: */
+    bool has_number;    /* a board brings its serial number, RS and its unit seed */
 } families[] = {
     {"basen", "recipes/basen-100ah-16s.yaml", "recipes/boards/basen-lt55.yaml",
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
     {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
+    /* Its firmware is the maker's. */
+    {"jbd", "recipes/jbd-100ah-4s.yaml", "recipes/boards/jbd-sp04s020.yaml", NULL, NULL, NULL},
+    {.name = "rockets",
+     .recipe = "recipes/rockets-smart.yaml",
+     .profile = "recipes/boards/rockets-smart.yaml",
+     .scheme = "can-socket:",
+     .has_number = true},
 };
 
 struct kit {
@@ -92,6 +102,8 @@ static bool make_keys(const struct kit *kit, GError **error)
 
 static bool make_package(const struct kit *kit, GError **error)
 {
+    if (!kit->family->package)
+        return true;
     const char *const hardware[] = {kit->family->hardware, NULL};
     static const uint32_t mcu[] = {0x0413}, bootloader[] = {0x31};
     const struct package_recipe recipe = {.product = kit->family->product,
@@ -106,6 +118,8 @@ static bool make_package(const struct kit *kit, GError **error)
                                           .not_after = 4102358400000000,  /* 2099-12-31 */
                                           .has_base = true,
                                           .base = KIT_ADDRESS};
+    if (!kit->family->package)
+        return true;
     g_autofree char *out = in(kit, kit->family->package);
     g_autofree char *key = in(kit, "keys/demo-firmware.key");
     return package_pack(kit->image, &recipe, out, error) && package_sign(out, key, error);
@@ -136,6 +150,19 @@ static const struct kit_family *find_family(const char *name)
         if (strcmp(families[i].name, name) == 0)
             return &families[i];
     return NULL;
+}
+
+const char *kit_scheme(const char *family)
+{
+    const struct kit_family *found = find_family(family);
+    return found && found->scheme ? found->scheme : "unix:";
+}
+
+char *kit_scan(const char *family, uint64_t number)
+{
+    const struct kit_family *found = find_family(family);
+    return found && found->has_number ? g_strdup_printf("RS%010" G_GUINT64_FORMAT, number)
+                                      : g_strdup_printf("BSN%08" G_GUINT64_FORMAT, number);
 }
 
 bool kit_make(const char *share, const char *image, const char *family, const char *folder, GError **error)

@@ -21,12 +21,13 @@ struct step_context {
     /* What this run knows about the board. */
     bool in_bootloader; /* identify found no application */
     struct board_identity identity;
-    char unique_id[BOARD_UNIQUE_ID_TEXT]; /* hex; "" = not known yet */
-    bool firmware_proved;                 /* device bytes == signed manifest, in this run, on this board */
-    struct board_image *image;            /* as found, before the first write */
-    GHashTable *written;                  /* item key → struct item_value*, expected on the board */
-    unsigned restarts;                    /* since the last write */
-    int64_t wall_offset_us;               /* wall - monotonic at the start: shows a stepped clock */
+    char unique_id[BOARD_UNIT_TEXT]; /* "" = not known yet */
+    bool blank;                      /* it is known by its serial number, and carried none when it came */
+    bool firmware_proved;            /* device bytes == signed manifest, in this run, on this board */
+    struct board_image *image;       /* as found, before the first write */
+    GHashTable *written;             /* item key → struct item_value*, expected on the board */
+    unsigned restarts;               /* since the last write */
+    int64_t wall_offset_us;          /* wall - monotonic at the start: shows a stepped clock */
 };
 
 struct step_kind {
@@ -66,12 +67,19 @@ bool step_same_board(struct step_context *context, GError **error) G_GNUC_WARN_U
 /* Identity of a board as its application reports it, checked against the manifest (product, hardware). */
 bool step_check_identity(struct step_context *context, const struct board_identity *identity,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Remembers a unique id: the first of the run, or the same again; RULE otherwise. */
+/* Remembers which board this is, by its unique id or, where there is none, by its serial number: the first of
+ * the run, or the same again; RULE otherwise. */
+bool step_bind_board(struct step_context *context, const struct board_identity *identity,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The plan writes the serial number. */
+bool step_writes_serial(const struct step_context *context);
 bool step_bind_unique_id(struct step_context *context, const uint8_t id[12],
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The slot's reference is there and its calibration date is good. */
 bool step_need_bench(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Reads and keeps the whole parameter image, once a run, before the first write. */
+/* The board reports the cells that the values of this run are for. */
+bool step_check_chemistry(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool step_need_image(struct step_context *context, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Writes the step's values with intents, reads each back, posts each; MISMATCH names the first that differs.
  */

@@ -145,6 +145,8 @@ static unsigned low_registers(struct vboard *board, unsigned number, int64_t now
         return (unsigned)(seconds >> 16) & 0xffff;
     case 0x09:
         return (unsigned)seconds & 0xffff;
+    case 0x0a:
+        return vb_defect(board, "nmc-cells");
     case 0x0b:
         return cells_of(board);
     case 0x0c:

@@ -67,6 +67,7 @@ static void factory(struct vboard *board)
     memcpy(board->nvm.blocks[0].bytes, number, NUMBER_MAX);
     if (vb_defect(board, "foreign-sn"))
         memcpy(board->nvm.blocks[0].bytes, "OTHER-SN-001", NUMBER_MAX);
+    memcpy(board->nvm.unique_id, board->nvm.blocks[0].bytes, NUMBER_MAX); /* it has nothing else of its own */
     board->nvm.rtc_us = FIRST_TIME;
 }
 

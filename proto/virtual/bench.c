@@ -43,6 +43,11 @@ static char *query(struct vboard *board, const char *line)
         return milli(vb_true_ma(board));
     if (strcmp(line, "MEAS:TEMP?") == 0)
         return milli(board->bench_mdeg);
+    if (g_str_has_prefix(line, "MEAS:CELL? ")) {
+        guint64 cell;
+        bool ok = g_ascii_string_to_unsigned(line + 11, 10, 1, board->family->cells, &cell, NULL);
+        return ok ? milli(vb_cell_mv(board, (unsigned)cell - 1)) : fail(board, "-222,\"Data out of range\"");
+    }
     for (unsigned i = 0; i < board->family->cells; i++)
         sum += vb_cell_mv(board, i);
     if (strcmp(line, "MEAS:VOLT?") == 0)

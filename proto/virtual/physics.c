@@ -9,6 +9,7 @@
 #define BEND_MA         30000
 #define HEAT_ERROR_MDEG 2000
 #define CELL_MV         3300
+#define CELL_NMC_MV     3700
 #define CELL_SPREAD_MV  8
 
 /* The n-th fixed error of this unit, within ±span. */
@@ -65,7 +66,8 @@ int64_t vb_current_ma(struct vboard *board, bool noisy)
 
 int64_t vb_cell_mv(const struct vboard *board, unsigned cell)
 {
-    return CELL_MV + unit_error(board, 100 + cell, CELL_SPREAD_MV);
+    return (vb_defect(board, "nmc-cells") ? CELL_NMC_MV : CELL_MV) +
+           unit_error(board, 100 + cell, CELL_SPREAD_MV);
 }
 
 int64_t vboard_bench_cells_mv(struct vboard *board)

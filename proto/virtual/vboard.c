@@ -14,11 +14,12 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_monv4, vb_family_rockets;
+extern const struct vb_family vb_family_basen, vb_family_monv4, vb_family_rockets, vb_family_jbd;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_monv4, &vb_family_rockets};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "monv4", "rockets"};
+static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_monv4, &vb_family_rockets,
+                                                   &vb_family_jbd};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "monv4", "rockets", "jbd"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -48,6 +49,7 @@ static const struct vboard_defect defects[] = {
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
     {"same-sn", "already carries the serial number given as number: same-sn:17 is BSN00000017"},
+    {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},
     {"cell-spread", "one cell lies 130 mV below the others"},
     {"flag", "the state flag of this number, from 0, is not as it should be: flag:7"},
     {"awake", "awake when power comes, of a family that sleeps then"},

@@ -19,10 +19,14 @@ struct sim_skip {
 
 struct sim_family {
     const char *name;
-    unsigned serial_block; /* the serial number stands at its start */
+    unsigned serial_block, serial_at;
+    bool by_serial; /* nothing else tells its boards apart */
+    bool clockless;
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
     const char *const *lacks; /* defects that mean nothing to it */
+    bool frames;              /* its line is a CAN bus */
+    bool has_number;          /* a board brings its serial number, of its unit seed */
 };
 
 /* One board of the shift, in or out of a slot. */
@@ -85,6 +89,7 @@ struct sim_slot {
     int64_t run;
     unsigned printed, asked; /* sheets of this unit, and how often one was to be scanned back */
     char sheet[16];          /* the last one */
+    bool charges;            /* the operator, to wake a board */
 };
 
 struct sim_shift {
@@ -168,6 +173,7 @@ bool sim_run_jobs(const struct sim_options *options, struct sim_count *count, GE
 bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error);
 enum printer_outcome sim_print(void *context, const struct printer_job *job, GError **error);
 void sim_label_settle(struct sim_slot *slot);
+void sim_stop_charging(struct sim_slot *slot);
 
 /* sim_shift.c */
 struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed, const char *defect);

@@ -8,6 +8,34 @@
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
 static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
+/* The date, the bar code, what calibration left. */
+static const struct sim_skip jbd_own[] = {{0x10, 10, 2}, {0xa2, 1, 31}, {0xad, 0, 86}, {0, 0, 0}};
+static const char *const jbd_lacks[] = {
+    "no-crc",      "ack-no-write",    "cached-readback",    "stuck-bit",
+    "wrong-mcu",   "uid-after-reset", "silent-after-flash", "swapped-while-flashing",
+    "blank-flash", "half-flashed",    "rtc-stuck",          "antitheft-stuck",
+    NULL};
+static const struct sim_skip rockets_own[] = {{0x2000, 0, 12}, {0, 0, 0}};
+/* No firmware, no parameters, no login, no calibration; the recipe does not look at the hardware revision. */
+static const char *const rockets_lacks[] = {"ack-no-write",
+                                            "cached-readback",
+                                            "stuck-bit",
+                                            "clamp-parameter",
+                                            "lose-parameter",
+                                            "wrong-hardware",
+                                            "wrong-mcu",
+                                            "wrong-password",
+                                            "ack-param-no-write",
+                                            "no-zero",
+                                            "bent-current",
+                                            "no-crc",
+                                            "antitheft-stuck",
+                                            "uid-after-reset",
+                                            "swapped-while-flashing",
+                                            "silent-after-flash",
+                                            "blank-flash",
+                                            "half-flashed",
+                                            NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -17,8 +45,24 @@ static const struct sim_family families[] = {
     {.name = "monv4",
      .serial_block = 0x0700,
      .own = monv4_own,
+     .clockless = true,
      .current_error_ma = 400,
      .lacks = monv4_lacks},
+    {.name = "jbd",
+     .serial_block = 0xa2,
+     .serial_at = 1,
+     .by_serial = true,
+     .clockless = true,
+     .own = jbd_own,
+     .current_error_ma = 200,
+     .lacks = jbd_lacks},
+    {.name = "rockets",
+     .serial_block = 0x2000,
+     .own = rockets_own,
+     .current_error_ma = 100,
+     .lacks = rockets_lacks,
+     .frames = true,
+     .has_number = true},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)

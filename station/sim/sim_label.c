@@ -65,7 +65,18 @@ bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answ
 {
     struct sim_slot *slot = context;
     answer->yes = true;
+    if (g_str_has_prefix(ask->text, "board silent")) { /* the operator charges it for a while */
+        vboard_bench_current(slot->there->board, 1000);
+        slot->charges = true;
+    }
     return ask->question != ASK_TEXT || scan_label(slot, answer, error);
+}
+
+void sim_stop_charging(struct sim_slot *slot)
+{
+    if (slot->charges)
+        vboard_bench_current(slot->there->board, 0);
+    slot->charges = false;
 }
 
 static void ignore_event(void *context, const struct event *event)
@@ -81,9 +92,8 @@ static void ignore_verdict(void *context, const struct engine_result *result, co
 /* A store that failed is opened again first. */
 static bool is_ill(struct sim_slot *slot, const GError *error)
 {
-    bool ill = error_kind(error) == ERROR_STORAGE;
-    slot->shift->store_bad |= ill;
-    return ill;
+    slot->shift->store_bad |= error_kind(error) == ERROR_STORAGE;
+    return sim_store_ill(slot->shift);
 }
 
 /* The label is asked for once more: only one that surely did not come out may come now. */
@@ -121,6 +131,7 @@ static void confirm_again(struct sim_slot *slot, struct screen *screen)
         !is_ill(slot, error) && !slot->swapped)
         sim_violation(slot->shift, slot->unit, "the label of %s cannot be confirmed: %s", slot->own->sn,
                       error->message);
+    sim_stop_charging(slot);
 }
 
 static void waive(struct sim_slot *slot, int64_t run)

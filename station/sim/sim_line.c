@@ -15,9 +15,45 @@ static bool gone(const struct sim_slot *slot)
     return store_disk_gone(slot->shift->disk);
 }
 
+#define FRAME 16 /* bytes of one on a CAN bus */
+
+/* On a bus the controllers find damage by its CRC, and repeat: what is spoiled is a frame that does not come,
+ * that comes twice, that changes places with its neighbour, or one of somebody else. */
+static bool spoil_frames(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
+{
+    const guint at = (guint)(chance >> 20) % (bytes->len / FRAME) * FRAME;
+    const uint8_t other[FRAME] = {0x81, 0x01, 0, 0, 2, 0, 0, 0, (uint8_t)chance};
+    uint8_t frame[FRAME];
+    memcpy(frame, bytes->data + at, FRAME);
+    if (sim_fault_is(slot, "rubbish")) {
+        g_byte_array_prepend(bytes, other, FRAME);
+    } else if (sim_fault_is(slot, "duplicate")) {
+        g_byte_array_append(bytes, frame, FRAME);
+    } else if (sim_fault_is(slot, "truncate")) {
+        g_byte_array_set_size(bytes, at);
+    } else {
+        g_byte_array_remove_range(bytes, at, FRAME);
+        if (sim_fault_is(slot, "reorder"))
+            g_byte_array_append(bytes, frame, FRAME);
+    }
+    return true;
+}
+
+static bool is_frame_fault(const struct sim_slot *slot)
+{
+    static const char *const names[] = {"drop",  "duplicate", "corrupt-bit", "corrupt-byte",
+                                        "burst", "reorder",   "truncate",    "rubbish"};
+    bool found = false;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        found |= sim_fault_is(slot, names[i]);
+    return found;
+}
+
 /* Spoils one chunk in place; false = nothing of it goes through. */
 static bool spoil(struct sim_slot *slot, GByteArray *bytes, uint64_t chance)
 {
+    if (slot->shift->options->family->frames && bytes->len >= FRAME && is_frame_fault(slot))
+        return spoil_frames(slot, bytes, chance);
     uint8_t *p = bytes->data;
     guint n = bytes->len, at = (guint)(chance >> 20) % n;
     guint span = MIN(n - at, 2 + (guint)(chance >> 40) % 6);
@@ -83,7 +119,8 @@ static void cut_here(struct sim_slot *slot, GByteArray *bytes)
     if (!aim || aim->kind != SIM_AIM_BYTE || slot->attempt != 1 || slot->cable.cut ||
         slot->cable.bytes <= aim->at)
         return;
-    g_byte_array_set_size(bytes, (guint)(aim->at - before));
+    guint left = (guint)(aim->at - before);
+    g_byte_array_set_size(bytes, slot->shift->options->family->frames ? left - left % FRAME : left);
     slot->cable.cut = true;
     slot->shift->count->aimed++;
     sim_fault_hit(slot);
@@ -224,7 +261,8 @@ static bool read_milli(struct bench *bench, const char *command, int64_t *value)
 {
     struct sim_slot *slot = slot_of(bench);
     g_autofree char *text = vboard_bench_command(board_of(slot), command, slot->shift->now_us);
-    *value = (int64_t)(g_ascii_strtod(text, NULL) * 1000);
+    double number = g_ascii_strtod(text, NULL) * 1000;
+    *value = (int64_t)(number + (number < 0 ? -0.5 : 0.5));
     return true;
 }
 
@@ -248,6 +286,13 @@ static bool read_temperature(struct bench *bench, int64_t *mdeg, GError **error)
     return read_milli(bench, "MEAS:TEMP?", mdeg);
 }
 
+static bool read_cell(struct bench *bench, unsigned cell, int64_t *mv, GError **error)
+{
+    g_autofree char *command = g_strdup_printf("MEAS:CELL? %u", cell + 1);
+    (void)error;
+    return read_milli(bench, command, mv);
+}
+
 static bool power(struct bench *bench, bool on, GError **error)
 {
     (void)error;
@@ -266,6 +311,7 @@ static const struct bench_kind sim_bench_kind = {.name = "simulated",
                                                  .read_current = read_current,
                                                  .set_temperature = set_temperature,
                                                  .read_temperature = read_temperature,
+                                                 .read_cell = read_cell,
                                                  .power = power,
                                                  .rest = rest};
 

@@ -63,8 +63,27 @@ bool sim_oracle_learn(struct sim_slot *slot)
     return n > 0;
 }
 
-static const struct sim_board *board_by_uid(const struct sim_slot *slot, const char *uid)
+static bool carries(const struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
+    const struct sim_family *family = slot->shift->options->family;
+    const uint8_t *bytes;
+    size_t n;
+    return board && vboard_truth_block(board->board, family->serial_block, &bytes, &n) &&
+           memcmp(bytes + family->serial_at, sn, strlen(sn)) == 0;
+}
+
+static const struct sim_board *board_by_serial(struct sim_slot *slot, const char *sn)
+{
+    bool own = carries(slot, slot->own, sn), other = carries(slot, slot->intruder, sn);
+    if (own && other)
+        sim_violation(slot->shift, slot->unit, "I2 two boards carry %s", sn);
+    return own ? slot->own : other ? slot->intruder : NULL;
+}
+
+static const struct sim_board *board_by_uid(struct sim_slot *slot, const char *uid)
+{
+    if (slot->shift->options->family->by_serial)
+        return board_by_serial(slot, slot->shown_sn);
     if (strcmp(slot->own->uid, uid) == 0)
         return slot->own;
     return slot->intruder && strcmp(slot->intruder->uid, uid) == 0 ? slot->intruder : NULL;
@@ -132,15 +151,13 @@ static void check_untouched(struct sim_slot *slot)
 static void check_board(struct sim_slot *slot, const struct sim_board *board, const char *sn)
 {
     const struct sim_family *family = slot->shift->options->family;
-    const uint8_t *bytes;
-    size_t n;
     if (must_fail(board))
         sim_violation(slot->shift, slot->unit, "I6 a board with defect %s passed", board->defect);
     check_flash(slot, board);
     check_configuration(slot, board);
-    check_clock(slot, board);
-    if (!vboard_truth_block(board->board, family->serial_block, &bytes, &n) ||
-        memcmp(bytes, sn, strlen(sn)) != 0)
+    if (!family->clockless)
+        check_clock(slot, board);
+    if (!carries(slot, board, sn))
         sim_violation(slot->shift, slot->unit, "I2 passed without its serial number on the board");
     for (int64_t ma = 20000; ma <= 40000; ma += 20000)
         if (ABS(vboard_truth_current_error_ma(board->board, ma)) > family->current_error_ma)
@@ -192,13 +209,8 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
 void sim_oracle_label(struct sim_slot *slot)
 {
     const struct sim_board *boards[] = {slot->own, slot->intruder};
-    const uint8_t *bytes;
-    size_t n;
     for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
-        if (boards[i] &&
-            vboard_truth_block(boards[i]->board, slot->shift->options->family->serial_block, &bytes, &n) &&
-            memcmp(bytes, slot->own->sn, strlen(slot->own->sn)) == 0 &&
-            strcmp(boards[i]->label, slot->own->sn) == 0)
+        if (carries(slot, boards[i], slot->own->sn) && strcmp(boards[i]->label, slot->own->sn) == 0)
             return;
     sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
                   slot->own->sn);

@@ -2,6 +2,7 @@
 #include "station/sim/parts.h"
 
 #include "station/base/error.h"
+#include "station/kit.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,9 @@ struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed,
     vboard_truth_unique_id(board->board, id);
     for (unsigned i = 0; i < sizeof id; i++)
         g_snprintf(board->uid + 2 * i, 3, "%02x", id[i]);
-    g_snprintf(board->sn, sizeof board->sn, "BSN%08u", (unsigned)(slot->unit + 1));
+    const struct sim_family *family = slot->shift->options->family;
+    g_autofree char *sn = kit_scan(family->name, family->has_number ? unit_seed : (uint64_t)slot->unit + 1);
+    g_strlcpy(board->sn, sn, sizeof board->sn);
     sim_oracle_meet(board);
     return board;
 }
@@ -107,6 +110,10 @@ static void on_event(void *context, const struct event *event)
         slot->step = -1;
     } else if (event->type == EVENT_RUN_END) {
         int64_t *run = g_memdup2(&event->run, sizeof event->run);
+        int before = GPOINTER_TO_INT(g_hash_table_lookup(slot->shift->acked, run)) - 1;
+        if (before > VERDICT_NONE && before != (int)event->verdict)
+            sim_violation(slot->shift, slot->unit, "I8 a run was shown as %s, then as %s",
+                          event_verdict_name((enum event_verdict)before), event_verdict_name(event->verdict));
         g_hash_table_replace(slot->shift->acked, run, GINT_TO_POINTER(event->verdict + 1));
     }
 }
@@ -201,6 +208,7 @@ static bool attempt(struct sim_slot *slot)
     if (slot->attempt == 1)
         shift->count->longest_us = MAX(shift->count->longest_us, shift->now_us - began);
     shift->count->first_passes += slot->attempt == 1 && slot->shown_pass;
+    sim_stop_charging(slot);
     sim_oracle_attempt(slot, code);
     sim_fault_end(slot);
     slot->swapped |= slot->there != slot->own;

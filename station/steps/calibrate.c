@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-extern const struct step_kind step_calibrate_zero, step_calibrate_gain, step_calibrate_temperature;
+extern const struct step_kind step_calibrate_zero, step_calibrate_gain, step_calibrate_temperature,
+    step_calibrate_cells;
 
 #define SAMPLES_MAX      64
 #define SAMPLE_PERIOD_MS 50
@@ -48,6 +49,14 @@ static bool temperature_of(const struct board_telemetry *telemetry, const struct
                                                    "%s: the board reports sensor %u as absent; expected a "
                                                    "temperature: check the sensor and its plug",
                                                    s->name, s->sensor);
+}
+
+static bool cell_of(const struct board_telemetry *telemetry, const struct sampling *s, int64_t *value,
+                    GError **error)
+{
+    *value = s->sensor < telemetry->cells ? telemetry->cell_mv[s->sensor] : 0;
+    return s->sensor < telemetry->cells ||
+           error_set(error, ERROR_LIMIT, "%s: the board reports %u cells only", s->name, telemetry->cells);
 }
 
 /* The mean of the board's own reading; LIMIT when it wanders more than the spread allows. */
@@ -232,6 +241,35 @@ static bool temperature(struct step_context *context, GError **error)
     return second_temperature(context, truth, error);
 }
 
+static bool one_cell(struct step_context *context, unsigned cell, GError **error)
+{
+    const struct recipe_calibrate_cells *p = context->step->parameters;
+    g_autofree char *name = g_strdup_printf("cell %u", cell + 1);
+    g_autofree char *found = g_strdup_printf("%s error as found", name);
+    g_autofree char *left = g_strdup_printf("%s error after calibration", name);
+    struct sampling s = {cell_of, cell, p->samples, p->spread, QUANTITY_VOLTAGE, name};
+    int64_t truth, reading;
+    return bench_read_cell(context->bench, cell, &truth, error) && sample(context, &s, &reading, error) &&
+           measure_error(context, found, QUANTITY_VOLTAGE, reading - truth, p->correction_max, error) &&
+           calibrate(context, "calibrate-cell", CALIBRATE_CELL, cell, truth, error) &&
+           sample(context, &s, &reading, error) &&
+           measure_error(context, left, QUANTITY_VOLTAGE, reading - truth, p->tolerance, error);
+}
+
+static bool cells(struct step_context *context, GError **error)
+{
+    struct board_telemetry telemetry;
+    if (!step_need_bench(context, error) || !bench_set_current(context->bench, 0, error) ||
+        !board_telemetry(context->board, &telemetry, error))
+        return false;
+    if (telemetry.cells == 0)
+        return error_set(error, ERROR_LIMIT, "the board reports no cells to calibrate");
+    for (unsigned i = 0; i < telemetry.cells; i++)
+        if (!one_cell(context, i, error))
+            return false;
+    return true;
+}
+
 const struct step_kind step_calibrate_zero = {
     .verb = "calibrate_zero",
     .title = "Calibrate the current zero",
@@ -254,4 +292,12 @@ const struct step_kind step_calibrate_temperature = {
     .repeatable = true,
     .timeout_s = 300,
     .run = temperature,
+};
+
+const struct step_kind step_calibrate_cells = {
+    .verb = "calibrate_cells",
+    .title = "Calibrate the cell voltages",
+    .repeatable = true,
+    .timeout_s = 300,
+    .run = cells,
 };

@@ -24,23 +24,13 @@ static bool plan_has(const struct plan *plan, const char *verb)
     return false;
 }
 
-static bool plan_writes_serial(const struct plan *plan)
-{
-    for (unsigned i = 0; i < plan->step_count; i++)
-        for (unsigned k = 0; k < plan->steps[i].value_count; k++)
-            if (plan->profile->serial_item &&
-                strcmp(plan->steps[i].values[k].item->key, plan->profile->serial_item) == 0)
-                return true;
-    return false;
-}
-
 /* A serial number that some other run put there must never be overwritten in silence. */
 static bool check_foreign_serial(struct step_context *context, GError **error)
 {
     const char *key = context->plan->profile->serial_item;
     const struct profile_item *item = key ? profile_item_find(context->plan->profile, key) : NULL;
     struct item_value value;
-    if (!item || !plan_writes_serial(context->plan))
+    if (!item || !step_writes_serial(context))
         return true;
     if (!board_read_item(context->board, item, &value, error))
         return false;
@@ -76,13 +66,41 @@ static bool check_same_serial(struct step_context *context, GError **error)
                value.absent ? "(not set)" : value.text, context->plan->sn);
 }
 
+/* The number may be on a board already: only who stands before it can say whether it is this one, after a
+ * failure. */
+static bool claim_blank(struct step_context *context, GError **error)
+{
+    const struct desk *desk = context->desk;
+    const char *sn = context->plan->sn;
+    struct desk_answer answer = {0};
+    g_autoptr(GError) doubt = NULL;
+    if (desk->claim(desk->context, context->run, CLAIM_SERIAL_BLANK, context->unique_id, sn, &doubt))
+        return step_note(context, "this board has no identity of its own and carries no serial number",
+                         error);
+    if (error_kind(doubt) != ERROR_RULE) {
+        g_propagate_error(error, g_steal_pointer(&doubt));
+        return false;
+    }
+    if (!desk->claim(desk->context, context->run, CLAIM_SERIAL_RESUMED, context->unique_id, sn, error))
+        return false;
+    g_autofree char *text = g_strdup_printf("%s. Is it the same board?", doubt->message);
+    if (!desk->ask(desk->context, &(struct desk_ask){.question = ASK_CONFIRM, .text = text}, &answer, error))
+        return false;
+    if (!answer.yes)
+        return error_set(error, ERROR_RULE, "%s: the operator says that it is another one", doubt->message);
+    g_autofree char *told = g_strdup_printf("the operator answered yes to: %s", text);
+    return step_note(context, told, error);
+}
+
 static bool claim_board(struct step_context *context, GError **error)
 {
     const struct desk *desk = context->desk;
     if (!desk->claim(desk->context, context->run, CLAIM_UNIT, context->unique_id, NULL, error))
         return false;
+    if (context->blank && !claim_blank(context, error))
+        return false;
     const struct recipe_identify *p = context->step->parameters;
-    return !(plan_writes_serial(context->plan) || p->same_serial) ||
+    return !(step_writes_serial(context) || p->same_serial) ||
            desk->claim(desk->context, context->run, CLAIM_SERIAL, context->unique_id, context->plan->sn,
                        error);
 }
@@ -172,11 +190,8 @@ static bool run(struct step_context *context, GError **error)
     if (p->wake && !identify_wake(context, p, error))
         return false;
     if (board_identify(context->board, &context->identity, &silence)) {
-        if (!context->identity.has_unique_id)
-            return error_set(error, ERROR_RULE,
-                             "the board shows no unique id, so it cannot be told from others");
-        return step_bind_unique_id(context, context->identity.unique_id, error) &&
-               step_check_identity(context, &context->identity, error) &&
+        return step_check_identity(context, &context->identity, error) &&
+               step_bind_board(context, &context->identity, error) && step_check_chemistry(context, error) &&
                check_foreign_serial(context, error) && check_same_serial(context, error) &&
                claim_board(context, error) && post_identity(context, NULL, error);
     }

@@ -6,6 +6,7 @@
 extern const struct step_kind step_login_kind, step_restart, step_verify;
 
 #define POWER_OFF_MS 500
+#define START_MAX    TICK_S(10)
 
 static bool run_login(struct step_context *context, GError **error)
 {
@@ -47,7 +48,9 @@ static bool run_restart(struct step_context *context, GError **error)
     /* The answer must come from the restarted application, not from the one about to reset. */
     if (!wire_pause_ms(context->wire, 400, error) || !wire_discard(context->wire, error))
         return false;
-    int64_t deadline = tick_now(context->slot->tick) + context->plan->profile->firmware.start_max;
+    const struct profile_firmware *firmware = &context->plan->profile->firmware;
+    int64_t start_max = firmware->loader ? firmware->start_max : START_MAX; /* nobody said */
+    int64_t deadline = tick_now(context->slot->tick) + start_max;
     if (!board_wait_alive(context->board, deadline, &context->identity, error) ||
         !step_same_board(context, error))
         return false;

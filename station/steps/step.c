@@ -7,8 +7,8 @@
 
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
-    step_calibrate_gain, step_calibrate_temperature, step_clock, step_antitheft_off, step_measure_kind,
-    step_prompt, step_sleep, step_label;
+    step_calibrate_gain, step_calibrate_temperature, step_calibrate_cells, step_clock, step_antitheft_off,
+    step_measure_kind, step_prompt, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -24,6 +24,7 @@ const struct step_kind *const step_kinds[] = {
     &step_calibrate_zero,
     &step_calibrate_gain,
     &step_calibrate_temperature,
+    &step_calibrate_cells,
     &step_clock,
     &step_antitheft_off,
     &step_measure_kind,
@@ -128,7 +129,7 @@ bool step_bind_unique_id(struct step_context *context, const uint8_t id[12], GEr
     char text[BOARD_UNIQUE_ID_TEXT];
     board_unique_id_text(id, text);
     if (context->unique_id[0] == '\0') {
-        memcpy(context->unique_id, text, sizeof text);
+        g_strlcpy(context->unique_id, text, sizeof context->unique_id);
         return true;
     }
     return strcmp(context->unique_id, text) == 0 ||
@@ -137,15 +138,58 @@ bool step_bind_unique_id(struct step_context *context, const uint8_t id[12], GEr
                      context->unique_id, text);
 }
 
+bool step_writes_serial(const struct step_context *context)
+{
+    const char *key = context->plan->profile->serial_item;
+    for (unsigned i = 0; key && i < context->plan->step_count; i++)
+        for (unsigned k = 0; k < context->plan->steps[i].value_count; k++)
+            if (strcmp(context->plan->steps[i].values[k].item->key, key) == 0)
+                return true;
+    return false;
+}
+
+/* Until its number is written such a board is one of many; from then on it must carry it. */
+static bool bind_serial(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    const char *key = context->plan->profile->serial_item, *sn = context->plan->sn;
+    const char *swapped = context->unique_id[0] ? "the board in the slot was swapped: " : "";
+    struct item_value value;
+    if (context->unique_id[0] && strcmp(identity->product, context->identity.product) != 0)
+        return error_set(error, ERROR_RULE, "%sthis run began on a '%s', now it is a '%s'", swapped,
+                         context->identity.product, identity->product);
+    if (!board_read_item(context->board, profile_item_find(context->plan->profile, key), &value, error))
+        return false;
+    if (!value.absent && strcmp(value.text, sn) != 0)
+        return error_set(
+            error, ERROR_RULE,
+            "%sthe board already carries serial number '%s', the scan says '%s': scan the board's own label "
+            "or take it to quality",
+            swapped, value.text, sn);
+    if (value.absent && g_hash_table_contains(context->written, key))
+        return error_set(error, ERROR_RULE, "%sthis run wrote serial number '%s', this board carries none",
+                         swapped, sn);
+    if (value.absent && !step_writes_serial(context))
+        return error_set(error, ERROR_RULE, "the board carries no serial number, the scan says '%s'", sn);
+    if (context->unique_id[0] == '\0')
+        context->blank = value.absent;
+    board_serial_text(sn, context->unique_id);
+    return true;
+}
+
+bool step_bind_board(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    if (identity->has_unique_id)
+        return step_bind_unique_id(context, identity->unique_id, error);
+    return context->plan->profile->unit == UNIT_SERIAL_NUMBER
+               ? bind_serial(context, identity, error)
+               : error_set(error, ERROR_RULE,
+                           "the board shows no unique id, so it cannot be told from others");
+}
+
 bool step_same_board(struct step_context *context, GError **error)
 {
     struct board_identity identity;
-    if (!board_identify(context->board, &identity, error))
-        return false;
-    if (!identity.has_unique_id)
-        return error_set(error, ERROR_RULE,
-                         "the board shows no unique id, so nothing tells whether it was swapped");
-    return step_bind_unique_id(context, identity.unique_id, error);
+    return board_identify(context->board, &identity, error) && step_bind_board(context, &identity, error);
 }
 
 static bool listed(const GPtrArray *words, const char *word)
@@ -235,10 +279,37 @@ static bool note_image_findings(struct step_context *context, GError **error)
     return step_note(context, text, error);
 }
 
+bool step_check_chemistry(struct step_context *context, GError **error)
+{
+    const struct profile *profile = context->plan->profile;
+    const struct profile_item *item = profile_item_find(profile, profile->chemistry_item);
+    const char *wanted = context->plan->chemistry;
+    struct item_value value;
+    if (!item || !wanted)
+        return true;
+    if (!board_read_item(context->board, item, &value, error))
+        return false;
+    const char *reported = value.raw >= 0 && value.raw < (int64_t)profile->chemistry_words->len
+                               ? g_ptr_array_index(profile->chemistry_words, (guint)value.raw)
+                               : NULL;
+    if (!reported)
+        return error_set(error, ERROR_RULE,
+                         "%s is %" G_GINT64_FORMAT ", which is no chemistry this profile knows", item->key,
+                         value.raw);
+    return strcmp(reported, wanted) == 0 ||
+           error_set(
+               error, ERROR_RULE,
+               "the board reports %s cells (%s), the values of this recipe are for %s: limits of another "
+               "chemistry do not protect them",
+               reported, item->key, wanted);
+}
+
 bool step_need_image(struct step_context *context, GError **error)
 {
     if (context->image)
         return true;
+    if (!step_check_chemistry(context, error))
+        return false;
     context->image = board_image_read(context->board, error);
     if (!context->image)
         return false;

@@ -8,7 +8,8 @@ extern const struct step_kind step_sleep;
 bool identify_wake(struct step_context *context, const struct recipe_identify *p, GError **error);
 
 #define LOOK_MS      500
-#define SILENCE_MS   2000 /* how long a board may take to fall asleep */
+#define SILENCE_MS   1000 /* how long a board may take to fall asleep */
+#define SLEEP_TRIES  3
 #define FALL_POLL_MS 100
 
 /* false with *silence set: it does not answer; any other error ends the waiting. */
@@ -72,10 +73,10 @@ bool identify_wake(struct step_context *context, const struct recipe_identify *p
     return ok;
 }
 
-static bool run_sleep(struct step_context *context, GError **error)
+/* Tells it to sleep and looks; *asleep stays false when it answers until the time is over. */
+static bool send_to_sleep(struct step_context *context, bool *asleep, GError **error)
 {
-    if (!step_same_board(context, error) || !step_intent(context, "sleep", NULL, error) ||
-        !board_control(context->board, CONTROL_SLEEP, 0, error))
+    if (!board_control(context->board, CONTROL_SLEEP, 0, error))
         return false;
     const int64_t deadline = tick_deadline_ms(context->slot->tick, SILENCE_MS);
     while (tick_now(context->slot->tick) < deadline) {
@@ -84,19 +85,33 @@ static bool run_sleep(struct step_context *context, GError **error)
             return false;
         if (answers(context, &silence))
             continue;
-        if (error_kind(silence) == ERROR_SILENT)
-            return step_result(context, "sleep", "the board is silent", error);
-        g_propagate_error(error, g_steal_pointer(&silence));
-        return false;
+        *asleep = error_kind(silence) == ERROR_SILENT;
+        if (!*asleep)
+            g_propagate_error(error, g_steal_pointer(&silence));
+        return *asleep;
     }
-    return error_set(error, ERROR_REFUSED, "the board was sent to sleep and still answers after %d ms",
-                     SILENCE_MS);
+    return true;
+}
+
+/* The command may be lost on the way, as any request; a board that heard it does nothing else at the second.
+ */
+static bool run_sleep(struct step_context *context, GError **error)
+{
+    bool asleep = false;
+    if (!step_same_board(context, error) || !step_intent(context, "sleep", NULL, error))
+        return false;
+    for (int i = 0; i < SLEEP_TRIES && !asleep; i++)
+        if (!send_to_sleep(context, &asleep, error))
+            return false;
+    return asleep ? step_result(context, "sleep", "the board is silent", error)
+                  : error_set(error, ERROR_REFUSED, "the board was sent to sleep %d times and still answers",
+                              SLEEP_TRIES);
 }
 
 const struct step_kind step_sleep = {
     .verb = "sleep",
     .title = "Send the board to sleep",
     .repeatable = false, /* nobody answers a second time */
-    .timeout_s = 15,
+    .timeout_s = 30,
     .run = run_sleep,
 };

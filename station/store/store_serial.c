@@ -170,14 +170,36 @@ static bool claim_serial(struct store *store, int64_t run, enum desk_claim claim
                             error);
 }
 
+/* Nothing but the number tells such boards apart, so one that may be on a board already is not given to a
+ * blank one. */
+static bool claim_blank(struct store *store, int64_t run, const char *sn, int64_t rank_max, GError **error)
+{
+    int64_t rank = 0, by = 0;
+    bool found;
+    if (!check_sn(sn, error) ||
+        !store_get_int(store, error, &rank, &found, "SELECT rank FROM serial WHERE sn = ?", "s", sn) ||
+        !store_get_int(store, error, &by, &found, "SELECT run FROM serial WHERE sn = ?", "s", sn))
+        return false;
+    return !found || rank <= rank_max || by == run ||
+           error_set(error, ERROR_RULE,
+                     rank > 2 ? "serial number %s was written to a board in run %" G_GINT64_FORMAT
+                                ", and the board in the slot carries none: put that board in, or burn the "
+                                "number and scan another"
+                              : "serial number %s was about to be written when run %" G_GINT64_FORMAT
+                                " ended, and the board in the slot carries none",
+                     sn, by);
+}
+
 bool store_claim(struct store *store, int64_t run, enum desk_claim claim, const char *unique_id,
                  const char *sn, GError **error)
 {
     if (!store_ready(store, error) || !store_run_open(store, run, error) || !check_uid(unique_id, error) ||
         !check_run_unit(store, run, unique_id, error))
         return false;
-    return claim == CLAIM_UNIT ? claim_unit(store, run, unique_id, error)
-                               : claim_serial(store, run, claim, unique_id, sn, error);
+    return claim == CLAIM_UNIT             ? claim_unit(store, run, unique_id, error)
+           : claim == CLAIM_SERIAL_BLANK   ? claim_blank(store, run, sn, 1, error)
+           : claim == CLAIM_SERIAL_RESUMED ? claim_blank(store, run, sn, 2, error)
+                                           : claim_serial(store, run, claim, unique_id, sn, error);
 }
 
 bool store_serial_burn(struct store *store, const char *sn, const char *reason, GError **error)

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bench->tick = &answers.clock.tick;
     bench->wire = answers.wire;
     bool ok = bench_scpi_start(bench, "", &error) && bench_set_current(bench, 20000, &error) &&
-              bench_read_current(bench, &value, &error) && bench_read_temperature(bench, &value, &error);
+              bench_read_current(bench, &value, &error) && bench_read_temperature(bench, &value, &error) &&
+              bench_read_cell(bench, 3, &value, &error);
     g_assert_true(ok || error);
     bench_close(bench); /* closes the wire */
     answers.wire = NULL;

@@ -56,7 +56,7 @@ static bool operate(struct board *board, unsigned what, GError **error)
     case 5: {
         struct secret *password = secret_from_text("888888"), *theft = secret_from_text("654321");
         bool ok = board_login(board, 1, password, error) && board_antitheft_off(board, theft, error) &&
-                  board_calibrate(board, what / 10 % (CALIBRATE_RESET + 1), 1, -20000, error) &&
+                  board_calibrate(board, what / 10 % (CALIBRATE_CELL + 1), 1, -20000, error) &&
                   board_history_erase(board, error);
         secret_free(password);
         secret_free(theft);

@@ -26,7 +26,7 @@ start() { # STATE LISTEN…
     "$BUILD/packline-board" --family monv4 --state "$state" --unit-seed 12 --speed fast "$@" >"$work/board" 2>&1 &
     pid=$!
     for _ in $(seq 100); do
-        grep -q ^listening "$work/board" && return
+        grep -q ^listening "$work/board" 2>/dev/null && return
         sleep 0.05
     done
     die "the virtual board did not start: $(cat "$work/board")"
@@ -81,9 +81,21 @@ cp "$SOURCE/recipes/monv4-50ah-24s-nmc.yaml" "$work/demo/recipes/"
     --key "$work/demo/keys/demo-release.key" --out "$work/demo/recipes/nmc.yaml" >/dev/null
 sed -E -e "s#link: unix:.*/board.sock.*#link: unix:$work/board.sock#" \
     -e "s#link: unix:.*/bench.sock#link: unix:$work/bench.sock#" "$work/demo/station.yaml" >"$work/demo/test.yaml"
-start "$work/nmc.state" --listen "unix:$work/board.sock" --bench "unix:$work/bench.sock"
-"$BUILD/packline" run --station "$work/demo/test.yaml" --recipe "$work/demo/recipes/nmc.yaml" --scan BSN00000124 --yes \
-    >"$work/out" 2>&1 </dev/null || die "the unit did not pass"
+run() { # SCAN
+    "$BUILD/packline" run --station "$work/demo/test.yaml" --recipe "$work/demo/recipes/nmc.yaml" --scan "$1" --yes \
+        >"$work/out" 2>&1 </dev/null
+}
+start "$work/lfp.state" --listen "unix:$work/board.sock" --bench "unix:$work/bench.sock"
+code=0
+run BSN00000125 || code=$?
+[ "$code" = 7 ] || die "exit code $code for a board that reports LFP cells"
+grep -q 'the board reports LFP cells (live.chemistry), the values of this recipe are for NMC' "$work/out" || die "no reason"
+stop
+look "$work/lfp.state"
+same "serial number of the refused board" "$(words 4 1792 2)" "65535 65535"
+stop
+start "$work/nmc.state" --listen "unix:$work/board.sock" --bench "unix:$work/bench.sock" --defect nmc-cells
+run BSN00000124 || die "the unit did not pass"
 grep -q '^PASS BSN00000124$' "$work/out" || die "no PASS"
 grep -q "rule 'charge-cells' is waived" "$work/out" || die "the waiver is not shown"
 stop

@@ -1,4 +1,5 @@
 /* packline-board: a virtual board behind a socket or a pseudo-terminal, in real time. */
+#include "proto/virtual/main/adapter.h"
 #include "proto/virtual/vboard.h"
 
 #include <errno.h>
@@ -26,12 +27,13 @@ struct line {
     int listener, client; /* -1 = none; a pty has only a client */
     char text[LINE_MAX_BYTES];
     size_t n;
+    struct adapter *adapter; /* of the board's line; NULL = none */
 };
 
 struct options {
     struct vboard_options board;
     const char *listen, *bench;
-    bool lan;
+    bool lan, slcan;
 };
 
 static int64_t now_us(void)
@@ -178,11 +180,22 @@ static void send_all(struct line *line, const uint8_t *bytes, size_t n)
     }
 }
 
+static void through_adapter(struct vboard *board, struct line *line, const uint8_t *bytes, size_t n)
+{
+    g_autoptr(GByteArray) records = g_byte_array_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    adapter_host(line->adapter, bytes, n, records, text);
+    send_all(line, (const uint8_t *)text->str, text->len);
+    vboard_accept(board, records->data, records->len, now_us());
+}
+
 static void serve_board(struct vboard *board, struct line *line)
 {
     uint8_t bytes[1024];
     ssize_t n = read(line->client, bytes, sizeof bytes);
-    if (n > 0)
+    if (n > 0 && line->adapter)
+        through_adapter(board, line, bytes, (size_t)n);
+    else if (n > 0)
         vboard_accept(board, bytes, (size_t)n, now_us());
     else if (n == 0 || (errno != EAGAIN && errno != EINTR && errno != EIO))
         drop_client(line);
@@ -213,8 +226,12 @@ static void deliver(struct vboard *board, struct line *line)
 {
     uint8_t bytes[1024];
     size_t n;
-    while ((n = vboard_produce(board, bytes, sizeof bytes, now_us())) > 0)
-        send_all(line, bytes, n);
+    while ((n = vboard_produce(board, bytes, sizeof bytes, now_us())) > 0) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        if (line->adapter)
+            adapter_board(line->adapter, bytes, n, text);
+        send_all(line, line->adapter ? (const uint8_t *)text->str : bytes, line->adapter ? text->len : n);
+    }
 }
 
 static void run(struct vboard *board, struct line *line, struct line *bench, int signals)
@@ -246,7 +263,7 @@ static void run(struct vboard *board, struct line *line, struct line *bench, int
 static const char usage_text[] =
     "Usage: packline-board --family F --listen unix:PATH|tcp:HOST:PORT|pty [OPTION…]\n\n"
     "A virtual board: the far side of the wire. Prints the address it listens on.\n\n"
-    "      --family F         basen, monv4, rockets\n"
+    "      --family F         basen, jbd, monv4, rockets\n"
     "      --listen ADDRESS   where the service line is\n"
     "      --bench unix:PATH  where the bench around the board is (docs/virtual-bench.md)\n"
     "      --state FILE       non-volatile memory and flash; a new file is a new board\n"
@@ -255,6 +272,7 @@ static const char usage_text[] =
     "      --defect NAME      may stand more than once; --list-defects\n"
     "      --address N        DIP address, 1 to 15\n"
     "      --unit-seed N      unique id and sensor errors of a new board\n"
+    "      --slcan            a Lawicel adapter stands between the line and a board on a CAN bus\n"
     "      --allow-lan        listen on an address that is not loopback\n"
     "      --help, --man, --version\n";
 
@@ -272,11 +290,12 @@ static void print_man(void)
 }
 
 static const struct option long_options[] = {
-    {"family", 1, NULL, 'f'},    {"listen", 1, NULL, 'l'},       {"bench", 1, NULL, 'b'},
-    {"state", 1, NULL, 's'},     {"speed", 1, NULL, 'p'},        {"bootloader", 0, NULL, 'B'},
-    {"defect", 1, NULL, 'd'},    {"address", 1, NULL, 'a'},      {"unit-seed", 1, NULL, 'u'},
-    {"allow-lan", 0, NULL, 'L'}, {"help", 0, NULL, 'h'},         {"man", 0, NULL, 'M'},
-    {"version", 0, NULL, 'v'},   {"list-defects", 0, NULL, 'D'}, {NULL, 0, NULL, 0},
+    {"family", 1, NULL, 'f'},    {"listen", 1, NULL, 'l'},  {"bench", 1, NULL, 'b'},
+    {"state", 1, NULL, 's'},     {"speed", 1, NULL, 'p'},   {"bootloader", 0, NULL, 'B'},
+    {"defect", 1, NULL, 'd'},    {"address", 1, NULL, 'a'}, {"unit-seed", 1, NULL, 'u'},
+    {"allow-lan", 0, NULL, 'L'}, {"slcan", 0, NULL, 'S'},   {"help", 0, NULL, 'h'},
+    {"man", 0, NULL, 'M'},       {"version", 0, NULL, 'v'}, {"list-defects", 0, NULL, 'D'},
+    {NULL, 0, NULL, 0},
 };
 
 static void take_option(struct options *o, int letter, GPtrArray *defects)
@@ -317,6 +336,9 @@ static void take_option(struct options *o, int letter, GPtrArray *defects)
         break;
     case 'L':
         o->lan = true;
+        break;
+    case 'S':
+        o->slcan = true;
         break;
     case 'D':
         for (const struct vboard_defect *d = vboard_defects(); d->name; d++)
@@ -361,9 +383,11 @@ int main(int argc, char **argv)
     if (!board)
         die("board", error->message, error->code == 0 ? 2 : 3);
     open_line(&line, o.listen, o.lan, "listening");
+    line.adapter = o.slcan ? adapter_new() : NULL;
     open_line(&bench, o.bench, o.lan, "bench");
     run(board, &line, &bench, signalfd(-1, &signals, SFD_CLOEXEC));
     vboard_free(board);
+    adapter_free(line.adapter);
     if (g_str_has_prefix(o.listen, "unix:"))
         unlink(o.listen + 5);
     if (o.bench && g_str_has_prefix(o.bench, "unix:"))

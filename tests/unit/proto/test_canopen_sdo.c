@@ -74,7 +74,36 @@ static void test_expedited_download(void)
     }
 }
 
-/* The manufacturer's device name, the usual example of a segmented upload. */
+/* Conversations that python-canopen (christiansandberg/canopen, test/test_sdo.py) expects of a client. */
+static void test_published(void)
+{
+    struct sdo sdo;
+    uint8_t room[8];
+    sdo_upload(&sdo, 0x1400, 2, room, sizeof room);
+    expect_out(&sdo, "40 00 14 02 00 00 00 00");
+    g_assert_cmpint(answer(&sdo, "42 00 14 02 FE 00 00 00"), ==, SDO_DONE);
+    g_assert_true(sdo.vague);
+    g_assert_cmpmem(room, sdo.done, "\xfe\0\0", 4);
+    sdo_upload(&sdo, 0x1018, 1, room, sizeof room);
+    expect_out(&sdo, "40 18 10 01 00 00 00 00");
+    g_assert_cmpint(answer(&sdo, "43 18 10 01 04 00 00 00"), ==, SDO_DONE);
+    g_assert_cmpmem(room, sdo.done, "\4\0\0", 4);
+    sdo_download(&sdo, 0x1017, 0, (const uint8_t *)"\xa0\x0f", 2);
+    expect_out(&sdo, "2B 17 10 00 A0 0F 00 00");
+    g_assert_cmpint(answer(&sdo, "60 17 10 00 00 00 00 00"), ==, SDO_DONE);
+    sdo_download(&sdo, 0x2000, 0, (const uint8_t *)"A long string", 13);
+    expect_out(&sdo, "21 00 20 00 0D 00 00 00");
+    g_assert_cmpint(answer(&sdo, "60 00 20 00 00 00 00 00"), ==, SDO_SEND);
+    expect_out(&sdo, "00 41 20 6C 6F 6E 67 20");
+    g_assert_cmpint(answer(&sdo, "20 00 20 00 00 00 00 00"), ==, SDO_SEND);
+    expect_out(&sdo, "13 73 74 72 69 6E 67 00");
+    g_assert_cmpint(answer(&sdo, "30 00 20 00 00 00 00 00"), ==, SDO_DONE);
+    sdo_upload(&sdo, 0x1008, 0, room, sizeof room);
+    g_assert_cmpint(answer(&sdo, "41 08 10 00 04 00 00 00"), ==, SDO_SEND);
+    g_assert_cmpint(answer(&sdo, "05 54 69 6E 79 20 00 00"), ==, SDO_BROKEN); /* 5 bytes, 4 were announced */
+}
+
+/* The manufacturer's device name, from the same tests. */
 static void test_segmented_upload(void)
 {
     struct sdo sdo;
@@ -166,6 +195,7 @@ int main(int argc, char **argv)
     g_test_add_func("/sdo/expedited-download", test_expedited_download);
     g_test_add_func("/sdo/segmented-upload", test_segmented_upload);
     g_test_add_func("/sdo/segmented-download", test_segmented_download);
+    g_test_add_func("/sdo/published", test_published);
     g_test_add_func("/sdo/broken", test_broken);
     g_test_add_func("/sdo/aborted", test_aborted);
     return g_test_run();

@@ -162,6 +162,31 @@ static void test_mis_scan(void)
     day_tear_down(&f);
 }
 
+/* A board without an identity that carries no number gets none that may be on another one. */
+static void test_blank_board(void)
+{
+    struct day f;
+    GError *error = NULL;
+    day_set_up(&f);
+    day_begin(&f, "SN1", true);
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* reserved is not written */
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1")); /* the same run again */
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_RESUMED, UID_A, "SN1")); /* when the operator says so */
+    g_assert_true(claim(&f, CLAIM_SERIAL, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_INTENT, UID_A, "SN1"));
+    g_assert_true(claim(&f, CLAIM_SERIAL_ON_BOARD, UID_A, "SN1"));
+    g_assert_true(day_end(&f, VERDICT_FAIL, &error));
+    day_begin(&f, "SN1", true);
+    g_assert_false(claim(&f, CLAIM_SERIAL_BLANK, UID_A, "SN1"));
+    g_assert_false(claim(&f, CLAIM_SERIAL_RESUMED, UID_A, "SN1")); /* it was read back on a board */
+    day_tear_down(&f);
+}
+
 static void test_passed_board(void)
 {
     struct day f;
@@ -420,6 +445,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/one-end", test_one_end);
     g_test_add_func("/store/serials", test_serials);
     g_test_add_func("/store/mis-scan", test_mis_scan);
+    g_test_add_func("/store/blank-board", test_blank_board);
     g_test_add_func("/store/passed-board", test_passed_board);
     g_test_add_func("/store/trial", test_trial);
     g_test_add_func("/store/busy", test_busy);
