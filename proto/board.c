@@ -3,6 +3,7 @@
 #include "proto/described.h"
 
 #include "station/base/error.h"
+#include "station/base/quantity.h"
 
 #include <string.h>
 
@@ -10,11 +11,12 @@
 #define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
 extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo,
-    dialect_dd_frame;
+    dialect_dd_frame, dialect_a5_frame, dialect_a5_frame_can, dialect_tp_binary;
 
 /* The visible table. */
-static const struct dialect_kind *const dialects[] = {&dialect_yd1363, &dialect_modbus, &dialect_modbus_tcp,
-                                                      &dialect_canopen_sdo, &dialect_dd_frame};
+static const struct dialect_kind *const dialects[] = {
+    &dialect_yd1363,   &dialect_modbus,   &dialect_modbus_tcp,   &dialect_canopen_sdo,
+    &dialect_dd_frame, &dialect_a5_frame, &dialect_a5_frame_can, &dialect_tp_binary};
 
 const struct dialect_kind *dialect_find(const char *name)
 {
@@ -38,6 +40,13 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
                   "physical wire "
                   "without the station's override",
                   profile->profile);
+        return NULL;
+    }
+    if (address < profile->address_min || address > profile->address_max) {
+        error_set(error, ERROR_AUTHOR,
+                  "address %u: a board of profile '%s' has an address from %" G_GINT64_FORMAT
+                  " to %" G_GINT64_FORMAT,
+                  address, profile->profile, profile->address_min, profile->address_max);
         return NULL;
     }
     if (dialect->can != wire_line_is_can(&wire->line)) {
@@ -70,10 +79,12 @@ static bool unsupported(const struct board *board, const char *what, GError **er
     return error_set(error, ERROR_REFUSED, "%s is not supported by dialect '%s'", what, board->dialect->name);
 }
 
+/* What a profile describes, counts; else what the dialect has a request for. */
 bool board_identify(struct board *board, struct board_identity *identity, GError **error)
 {
-    return board->dialect->identify ? board->dialect->identify(board, identity, error)
-                                    : described_identify(board, identity, error);
+    return board->dialect->identify && !board->profile->identity.product
+               ? board->dialect->identify(board, identity, error)
+               : described_identify(board, identity, error);
 }
 
 void board_serial_text(const char *sn, char text[BOARD_UNIT_TEXT])
@@ -89,9 +100,11 @@ void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
 
 bool board_login(struct board *board, int level, const struct secret *password, GError **error)
 {
-    if (!board->dialect->login)
+    if (board->profile->auth == AUTH_NONE || (board->profile->auth == AUTH_BOARD && !board->dialect->login))
         return unsupported(board, "login", error);
-    if (!board->dialect->login(board, level, password, error))
+    if (board->profile->auth == AUTH_HOST && secret_reveal(password)[0] == '\0')
+        return error_set(error, ERROR_AUTHOR, "the password is empty");
+    if (board->profile->auth == AUTH_BOARD && !board->dialect->login(board, level, password, error))
         return false;
     board->level = level;
     return true;
@@ -99,30 +112,108 @@ bool board_login(struct board *board, int level, const struct secret *password, 
 
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
-    return board->dialect->clock_read ? board->dialect->clock_read(board, wall_us, error)
-                                      : described_clock_read(board, wall_us, error);
+    return board->dialect->clock_read && !board->profile->clock.in
+               ? board->dialect->clock_read(board, wall_us, error)
+               : described_clock_read(board, wall_us, error);
 }
 
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error)
 {
-    return board->dialect->clock_write ? board->dialect->clock_write(board, wall_us, error)
-                                       : described_clock_write(board, wall_us, error);
+    return board->dialect->clock_write && !board->profile->clock.in
+               ? board->dialect->clock_write(board, wall_us, error)
+               : described_clock_write(board, wall_us, error);
+}
+
+/* Switched off against the current, a FET carries it through its body diode. */
+static bool check_interlock(struct board *board, enum board_control control, int argument, GError **error)
+{
+    const int64_t limit = board->profile->interlock_current;
+    struct board_telemetry live;
+    bool charge = control == CONTROL_CHARGE_FET;
+    if (limit == 0 || argument != 0 || (!charge && control != CONTROL_DISCHARGE_FET))
+        return true;
+    if (!board_telemetry(board, &live, error))
+        return false;
+    if (charge ? live.current_ma > -limit : live.current_ma < limit)
+        return true;
+    g_autofree char *flows = quantity_format(QUANTITY_CURRENT, live.current_ma);
+    return error_set(error, ERROR_RULE, "the %s FET must not be switched off while a %s current flows (%s)",
+                     charge ? "charge" : "discharge", charge ? "discharge" : "charge", flows);
+}
+
+/* 1 is on: turned round for boards that mean it the other way. */
+static bool turn_polarity(const struct board *board, enum board_control control, int *argument,
+                          GError **error)
+{
+    if (control != CONTROL_CHARGE_FET && control != CONTROL_DISCHARGE_FET)
+        return true;
+    if (board->profile->fet_polarity == POLARITY_UNMEASURED)
+        return error_set(error, ERROR_RULE,
+                         "nobody knows which way round profile '%s' switches a FET: measure it on a board "
+                         "with `packline board polarity` and write it into the profile",
+                         board->profile->profile);
+    if (board->profile->fet_polarity == POLARITY_INVERTED)
+        *argument = !*argument;
+    return true;
+}
+
+static bool send_control(struct board *board, enum board_control control, int argument, GError **error)
+{
+    const struct described_call call = {.argument = argument};
+    const enum profile_procedure_name name = PROCEDURE_RESET + (int)control;
+    return board->dialect->control && !profile_procedure_find(board->profile, name)
+               ? board->dialect->control(board, control, argument, error)
+               : described_run(board, name, &call, error);
 }
 
 bool board_control(struct board *board, enum board_control control, int argument, GError **error)
 {
-    const struct described_call call = {.argument = argument};
-    return board->dialect->control ? board->dialect->control(board, control, argument, error)
-                                   : described_run(board, PROCEDURE_RESET + (int)control, &call, error);
+    return check_interlock(board, control, argument, error) &&
+           turn_polarity(board, control, &argument, error) && send_control(board, control, argument, error);
+}
+
+#define IDLE_MA   500
+#define FOLLOW_MS 300
+
+static bool state_after(struct board *board, int raw, bool *on, GError **error)
+{
+    struct board_telemetry live;
+    if (!send_control(board, CONTROL_CHARGE_FET, raw, error) ||
+        !wire_pause_ms(board->wire, FOLLOW_MS, error) || !board_telemetry(board, &live, error))
+        return false;
+    *on = live.charge_fet;
+    return true;
+}
+
+bool board_measure_polarity(struct board *board, enum profile_polarity *found, GError **error)
+{
+    struct board_telemetry live;
+    bool with_zero, with_one, back;
+    if (!board_telemetry(board, &live, error))
+        return false;
+    if (ABS(live.current_ma) > IDLE_MA || !live.charge_fet || !live.discharge_fet)
+        return error_set(error, ERROR_RULE,
+                         "the polarity is measured while no current flows and both FETs are on");
+    if (!state_after(board, 0, &with_zero, error) || !state_after(board, 1, &with_one, error))
+        return false;
+    if (with_zero == with_one)
+        return error_set(error, ERROR_REFUSED, "the charge FET stays %s with 0 and with 1",
+                         with_one ? "on" : "off");
+    *found = with_one ? POLARITY_PLAIN : POLARITY_INVERTED;
+    if (with_one)
+        return true;
+    return state_after(board, 0, &back, error) &&
+           (back || error_set(error, ERROR_REFUSED, "the charge FET does not go on again"));
 }
 
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
                      GError **error)
 {
     const struct described_call call = {.truth = truth, .argument = sensor};
-    return board->dialect->calibrate
+    const enum profile_procedure_name name = PROCEDURE_CALIBRATE_CURRENT_ZERO + (int)what;
+    return board->dialect->calibrate && !profile_procedure_find(board->profile, name)
                ? board->dialect->calibrate(board, what, sensor, truth, error)
-               : described_run(board, PROCEDURE_CALIBRATE_CURRENT_ZERO + (int)what, &call, error);
+               : described_run(board, name, &call, error);
 }
 
 bool board_antitheft_off(struct board *board, const struct secret *code, GError **error)
@@ -133,14 +224,17 @@ bool board_antitheft_off(struct board *board, const struct secret *code, GError 
 
 bool board_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error)
 {
-    return board->dialect->telemetry ? board->dialect->telemetry(board, telemetry, error)
-                                     : described_telemetry(board, telemetry, error);
+    return board->dialect->telemetry && board->profile->telemetry->len == 0
+               ? board->dialect->telemetry(board, telemetry, error)
+               : described_telemetry(board, telemetry, error);
 }
 
 bool board_wait_alive(struct board *board, int64_t deadline_us, struct board_identity *identity,
                       GError **error)
 {
     struct tick *tick = board->wire->tick;
+    /* Behind the step's own time every wait ends at once. */
+    deadline_us = MIN(deadline_us, board->wire->limit_us);
     while (true) {
         g_autoptr(GError) silent = NULL;
         if (board_identify(board, identity, &silent))

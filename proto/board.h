@@ -15,7 +15,8 @@ enum board_control {
     CONTROL_FACTORY_DEFAULTS,
     CONTROL_CHARGE_FET,
     CONTROL_DISCHARGE_FET,
-    CONTROL_CLEAR_PCB_BARCODE
+    CONTROL_CLEAR_PCB_BARCODE,
+    CONTROL_CHARGE_LIMITER
 };
 
 enum board_calibration {
@@ -97,6 +98,7 @@ struct board {
     unsigned address;
     int level;       /* login level in force; forgotten at restart */
     bool in_session; /* between the procedures open and save or discard */
+    bool alarm_log;  /* the history meant is the alarms', of boards that keep two */
     uint64_t frames, frames_lost;
     unsigned log_at, log_count; /* of a log that is being read as the profile describes it */
     uint32_t log_id;
@@ -126,6 +128,10 @@ bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_G
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_control(struct board *board, enum board_control control, int argument,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Switches the charge FET off and on again and looks which of 0 and 1 did it; RULE unless both FETs are on
+ * and no current flows. */
+bool board_measure_polarity(struct board *board, enum profile_polarity *found,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* truth: mA for gain, m°C for temperature of sensor, mV for cell number sensor, unused otherwise. */
 bool board_calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -6,6 +6,7 @@
 
 #define POLL_MS   50
 #define BLOCK_MAX 1024
+#define SURE_MA   1000 /* a smaller current may be none at all */
 
 static bool unsupported(const struct board *board, const char *what, GError **error)
 {
@@ -177,10 +178,29 @@ static void take(struct board *board, struct board_telemetry *t, const struct pr
     case TELEMETRY_ALARMS:
         name_bits(t, reading, &t->alarms, (uint32_t)value->raw);
         break;
+    case TELEMETRY_DIRECTION:
+        t->charging = value->raw == 1;
+        t->discharging = value->raw == 2;
+        break;
     case TELEMETRY_CELLS:
     case TELEMETRY_SENSORS:
         break;
     }
+}
+
+/* A board that says itself whether it is charged tells when the profile has its sign wrong. */
+static bool check_direction(const struct board *board, struct board_telemetry *t, GError **error)
+{
+    const bool wrong =
+        (t->charging && t->current_ma < -SURE_MA) || (t->discharging && t->current_ma > SURE_MA);
+    if (wrong)
+        return error_set(error, ERROR_RULE,
+                         "the board says that it is %s, but its current reads %" G_GINT64_FORMAT
+                         " mA: charge_sign of profile '%s' is not that of this board",
+                         t->charging ? "charged" : "discharged", t->current_ma, board->profile->profile);
+    t->charging = t->current_ma > 0;
+    t->discharging = t->current_ma < 0;
+    return true;
 }
 
 /* The cells that there are: as the board is set, or all the profile has room for. */
@@ -217,9 +237,7 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
         take_lists(telemetry, reading, snapshot, cells);
         take(board, telemetry, reading, &value);
     }
-    telemetry->charging = telemetry->current_ma > 0;
-    telemetry->discharging = telemetry->current_ma < 0;
-    return true;
+    return check_direction(board, telemetry, error);
 }
 
 /* Sessions */

@@ -2,14 +2,13 @@
  * the profile. The layouts are those of docs/families/basen.md. */
 #include "proto/board.h"
 #include "proto/yd1363.h"
+#include "proto/yd1363_readings.h"
 #include "station/base/error.h"
 
 #include <string.h>
 
 extern const struct dialect_kind dialect_yd1363;
 
-#define VERSION        0x22
-#define CID1           0x4a
 #define BLOCK_CHUNK    128 /* bytes of a block in one request: replies stay short enough for a 500 ms answer */
 #define PASSWORD_BYTES 8
 #define CODE_BYTES     6
@@ -17,9 +16,10 @@ extern const struct dialect_kind dialect_yd1363;
 #define RECORD_BYTES   24
 #define FRAMES_MAX     64 /* frames looked at in one wait: echoes and late replies */
 
-static const char *const commands[] = {"telemetry",   "version",    "manufacturing", "login",   "read_block",
-                                       "write_block", "clock_read", "clock_write",   "control", "calibrate",
-                                       "antitheft",   "history",    "unique_id",     NULL};
+static const char *const commands[] = {
+    "telemetry",     "analog",     "states",      "version", "manufacturing", "login",     "read_block",
+    "write_block",   "clock_read", "clock_write", "control", "calibrate",     "antitheft", "history",
+    "alarm_history", "unique_id",  NULL};
 
 /* What may be sent again after a lost answer. */
 enum repeat {
@@ -34,6 +34,7 @@ struct exchange {
     const uint8_t *info; /* arguments behind the profile's fixed bytes */
     size_t n;
     int64_t extra_us; /* more patience than the profile's reply_max */
+    int64_t code;     /* of a block that has its own; 0 = the code of the command of this name */
 };
 
 static uint16_t u16(const uint8_t *p)
@@ -110,16 +111,31 @@ static bool once(struct board *board, const struct yd1363_frame *request, struct
     return false;
 }
 
+static bool known_version(const struct profile_frame *frame, uint8_t version, const char *name,
+                          GError **error)
+{
+    gsize n = 0;
+    const uint8_t *known = frame->answers ? g_bytes_get_data(frame->answers, &n) : NULL;
+    return n == 0 || memchr(known, version, n) ||
+           error_set(error, ERROR_GARBLED,
+                     "%s: the board answers with VER %02XH, which the profile does not "
+                     "name under frame.answers",
+                     name, version);
+}
+
 static bool transact(struct board *board, const struct exchange *x, struct yd1363_frame *reply,
                      GError **error)
 {
-    const struct profile_command *command = profile_command_find(board->profile, x->name);
-    if (!command)
+    const struct profile_command *command = x->code ? NULL : profile_command_find(board->profile, x->name);
+    const struct profile_frame *frame = &board->profile->frame;
+    if (!command && !x->code)
         return error_set(error, ERROR_REFUSED, "profile '%s' has no command '%s': not supported",
                          board->profile->profile, x->name);
-    struct yd1363_frame request = {
-        .version = VERSION, .address = (uint8_t)board->address, .cid1 = CID1, .cid2 = (uint8_t)command->code};
-    if (command->info) {
+    struct yd1363_frame request = {.version = (uint8_t)frame->version,
+                                   .address = (uint8_t)board->address,
+                                   .cid1 = (uint8_t)frame->equipment,
+                                   .cid2 = (uint8_t)(command ? command->code : x->code)};
+    if (command && command->info) {
         gsize fixed;
         const void *bytes = g_bytes_get_data(command->info, &fixed);
         memcpy(request.info, bytes, fixed);
@@ -134,7 +150,8 @@ static bool transact(struct board *board, const struct exchange *x, struct yd136
         if (once(board, &request, reply, x->extra_us, &failure))
             /* A damaged request is answered RTN 02 or 03 by some boards: the same as silence. */
             if ((reply->cid2 != 0x02 && reply->cid2 != 0x03) || i + 1 == tries)
-                return reply->cid2 == 0 || refused(x->name, reply->cid2, error);
+                return known_version(frame, reply->version, x->name, error) &&
+                       (reply->cid2 == 0 || refused(x->name, reply->cid2, error));
         if (failure && (i + 1 == tries || !error_rule(failure)->retry)) {
             g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: ", x->name);
             return false;
@@ -185,15 +202,75 @@ static bool read_manufacturing(struct board *board, const struct profile_block *
     return true;
 }
 
+/* A block with codes of its own is moved whole, with the address in front of it where the board wants it. */
+static bool read_whole(struct board *board, const struct profile_block *block, uint8_t *bytes, GError **error)
+{
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    const uint8_t info[] = {(uint8_t)board->address};
+    size_t lead = block->leads_address, size = (size_t)block->size;
+    size_t least = lead + (block->size_min ? (size_t)block->size_min : size);
+    if (!transact(board, &(struct exchange){block->name, REPEATABLE, info, lead, 0, block->read_code}, reply,
+                  error))
+        return false;
+    if (reply->n < least || reply->n > lead + size)
+        return short_reply(block->name, reply->n, least, error);
+    if (lead && reply->info[0] != info[0])
+        return error_set(error, ERROR_GARBLED, "%s: the answer is for address %u", block->name,
+                         reply->info[0]);
+    memset(bytes, 0xff, size);
+    memcpy(bytes, reply->info + lead, reply->n - lead);
+    return true;
+}
+
+/* What a board shows with another sign than it takes must not go back to it as it came. */
+static void turn_signs(const struct profile *profile, const struct profile_block *block, uint8_t *bytes)
+{
+    for (guint i = 0; i < profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(profile->items, i);
+        struct item_value value;
+        if (item->in != block || !item->reads_negative)
+            continue;
+        profile_value_decode(item, bytes + item->offset, &value);
+        profile_value_encode(&value, bytes + item->offset);
+    }
+}
+
+static bool write_whole(struct board *board, const struct profile_block *block, unsigned offset,
+                        const uint8_t *bytes, unsigned n, GError **error)
+{
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    g_autofree uint8_t *info = g_malloc0(1 + (gsize)block->size);
+    size_t lead = block->leads_address, size = (size_t)(block->write_size ? block->write_size : block->size);
+    if (offset + n > size || (n < size && !block->read_code))
+        return error_set(error, ERROR_RULE, "block '%s' is written in its first %zu bytes, and whole",
+                         block->name, size);
+    info[0] = (uint8_t)board->address;
+    if (n < size && !read_whole(board, block, info + lead, error))
+        return false;
+    turn_signs(board->profile, block, info + lead);
+    memcpy(info + lead + offset, bytes, n);
+    return transact(board,
+                    &(struct exchange){block->name, REPEATABLE, info, lead + size, 0, block->write_code},
+                    reply, error);
+}
+
 static bool read_block(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error)
 {
     if (block->read_command && strcmp(block->read_command, "manufacturing") == 0)
         return read_manufacturing(board, block, offset, bytes, n, error);
-    return read_plain(board, block, offset, bytes, n, error);
+    if (!block->read_code && block->write_code)
+        return error_set(error, ERROR_REFUSED, "block '%s' can only be written", block->name);
+    if (!block->read_code)
+        return read_plain(board, block, offset, bytes, n, error);
+    g_autofree uint8_t *whole = g_malloc((gsize)block->size);
+    if (!read_whole(board, block, whole, error))
+        return false;
+    memcpy(bytes, whole + offset, n);
+    return true;
 }
 
-static bool write_block(struct board *board, const struct profile_block *block, unsigned offset,
+static bool write_plain(struct board *board, const struct profile_block *block, unsigned offset,
                         const uint8_t *bytes, unsigned n, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
@@ -209,6 +286,15 @@ static bool write_block(struct board *board, const struct profile_block *block, 
             return false;
     }
     return true;
+}
+
+static bool write_block(struct board *board, const struct profile_block *block, unsigned offset,
+                        const uint8_t *bytes, unsigned n, GError **error)
+{
+    if (!block->read_code && !block->write_code)
+        return write_plain(board, block, offset, bytes, n, error);
+    return block->write_code ? write_whole(board, block, offset, bytes, n, error)
+                             : error_set(error, ERROR_RULE, "block '%s' cannot be written", block->name);
 }
 
 static void copy_text(char *out, size_t size, const uint8_t *bytes, size_t n)
@@ -303,7 +389,8 @@ static bool control(struct board *board, enum board_control what, int argument, 
                                   [CONTROL_FACTORY_DEFAULTS] = 4,
                                   [CONTROL_CHARGE_FET] = 5,
                                   [CONTROL_DISCHARGE_FET] = 6,
-                                  [CONTROL_CLEAR_PCB_BARCODE] = 7};
+                                  [CONTROL_CLEAR_PCB_BARCODE] = 7,
+                                  [CONTROL_CHARGE_LIMITER] = 8};
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const uint8_t info[] = {ops[what], (uint8_t)argument};
     /* Bootloader and sleep end the conversation, so a lost answer must not cause a second one. A reset must
@@ -359,108 +446,53 @@ static bool antitheft_off(struct board *board, const struct secret *code, GError
     return ok;
 }
 
-struct flag {
-    unsigned bit;
-    const char *name;
-};
-
-static void name_flags(struct board_telemetry *t, uint16_t word, const struct flag *flags, uint32_t *mask,
-                       unsigned shift)
+/* The layout with all packs' states behind their readings, one request. */
+static bool read_group(struct board *board, struct board_telemetry *t, GError **error)
 {
-    for (; flags->name; flags++) {
-        if (!(word >> flags->bit & 1))
-            continue;
-        *mask |= 1u << ((flags->bit + shift) & 31);
-        if (t->active[0])
-            g_strlcat(t->active, ", ", sizeof t->active);
-        g_strlcat(t->active, flags->name, sizeof t->active);
-    }
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    const uint8_t info[] = {(uint8_t)board->address};
+    size_t wanted;
+    if (!transact(board, &(struct exchange){"telemetry", REPEATABLE, info, sizeof info, 0}, reply, error))
+        return false;
+    return yd1363_group(reply->info, reply->n, t, &wanted) ||
+           short_reply("telemetry", reply->n, wanted, error);
 }
 
-static void decode_status(struct board_telemetry *t, const uint8_t *words)
+/* The layout of one pack at a time: readings and states are two requests. */
+static bool read_pack(struct board *board, struct board_telemetry *t, GError **error)
 {
-    static const struct flag voltage_protect[] = {{0, "cell overvoltage"}, {1, "cell undervoltage"},
-                                                  {2, "pack overvoltage"}, {3, "pack undervoltage"},
-                                                  {14, "cell difference"}, {0, NULL}};
-    static const struct flag voltage_alarm[] = {{4, "cell high"}, {5, "cell low"},        {6, "pack high"},
-                                                {7, "pack low"},  {8, "difference high"}, {0, NULL}};
-    static const struct flag current_protect[] = {{2, "charge overcurrent"},
-                                                  {3, "short circuit"},
-                                                  {4, "discharge overcurrent 1"},
-                                                  {5, "discharge overcurrent 2"},
-                                                  {0, NULL}};
-    static const struct flag current_alarm[] = {
-        {6, "charge current high"}, {7, "discharge current high"}, {0, NULL}};
-    static const struct flag heat_protect[] = {
-        {0, "charge overtemperature"},    {1, "charge undertemperature"},
-        {2, "discharge overtemperature"}, {3, "discharge undertemperature"},
-        {4, "ambient overtemperature"},   {5, "ambient undertemperature"},
-        {6, "MOSFET overtemperature"},    {0, NULL}};
-    static const struct flag heat_alarm[] = {
-        {8, "charge hot"},   {9, "charge cold"},   {10, "discharge hot"}, {11, "discharge cold"},
-        {12, "ambient hot"}, {13, "ambient cold"}, {14, "MOSFET hot"},    {0, NULL}};
-    uint16_t voltage = u16(words), current = u16(words + 2), heat = u16(words + 4), fets = u16(words + 8);
-    name_flags(t, voltage, voltage_protect, &t->protections, 0);
-    name_flags(t, current, current_protect, &t->protections, 14);
-    name_flags(t, heat, heat_protect, &t->protections, 22);
-    name_flags(t, voltage, voltage_alarm, &t->alarms, 0);
-    name_flags(t, current, current_alarm, &t->alarms, 8);
-    name_flags(t, heat, heat_alarm, &t->alarms, 8);
-    t->discharge_fet = fets & 1;
-    t->charge_fet = fets >> 1 & 1;
-}
-
-static int64_t temperature_of(const uint8_t *p)
-{
-    return i16(p) == -400 ? TELEMETRY_ABSENT : (int64_t)i16(p) * 100;
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    /* A pack alone on its line may have address 0; packs are numbered from 1. */
+    const uint8_t info[] = {(uint8_t)MAX(board->address, 1)};
+    const struct yd1363_pack pack = {.pack = info[0],
+                                     .layout = board->profile->frame.pack_layout,
+                                     .info_flag = board->profile->frame.info_flag,
+                                     .last_sensors = board->profile->frame.last_sensors};
+    const char *wrong;
+    if (!transact(board, &(struct exchange){"analog", REPEATABLE, info, sizeof info, 0}, reply, error))
+        return false;
+    if ((wrong = yd1363_pack_analog(&pack, reply->info, reply->n, t)))
+        return error_set(error, ERROR_GARBLED, "analog: %s", wrong);
+    if (!transact(board, &(struct exchange){"states", REPEATABLE, info, sizeof info, 0}, reply, error))
+        return false;
+    wrong = yd1363_pack_states(&pack, reply->info, reply->n, t);
+    return !wrong || error_set(error, ERROR_GARBLED, "states: %s", wrong);
 }
 
 static bool telemetry(struct board *board, struct board_telemetry *t, GError **error)
 {
-    enum { STATUS_WORDS = 11 };
-    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    const uint8_t info[] = {(uint8_t)board->address};
     memset(t, 0, sizeof *t);
-    if (!transact(board, &(struct exchange){"telemetry", REPEATABLE, info, sizeof info, 0}, reply, error))
+    if (!(profile_command_find(board->profile, "analog") ? read_pack : read_group)(board, t, error))
         return false;
-    const uint8_t *p = reply->info;
-    size_t n = reply->n, at = 6;
-    if (n < 6 || p[5] > BOARD_CELLS_MAX || n < at + 2u * p[5] + 7)
-        return short_reply("telemetry", n, at + 7, error);
-    t->soc_ppc = (int64_t)u16(p + 1) * 10;
-    t->pack_mv = (int64_t)u16(p + 3) * 10;
-    t->cells = p[5];
-    for (unsigned i = 0; i < t->cells; i++, at += 2)
-        t->cell_mv[i] = u16(p + at);
-    t->ambient_mdeg = temperature_of(p + at);
-    t->mos_mdeg = temperature_of(p + at + 4);
-    t->sensors = p[at + 6];
-    at += 7;
-    if (t->sensors > BOARD_SENSORS_MAX || n < at + 2u * t->sensors + 13 + 2 * STATUS_WORDS)
-        return short_reply("telemetry", n, at + 2u * t->sensors + 13 + 2 * STATUS_WORDS, error);
-    for (unsigned i = 0; i < t->sensors; i++, at += 2)
-        t->sensor_mdeg[i] = temperature_of(p + at);
-    t->current_ma = (int64_t)i16(p + at) * 10 * board->profile->charge_sign;
-    t->soh_ppc = (int64_t)u16(p + at + 4) * 1000;
-    t->full_mah = (int64_t)u16(p + at + 7) * 10;
-    t->remaining_mah = (int64_t)u16(p + at + 9) * 10;
-    t->cycles = u16(p + at + 11);
-    at += 13;
-    decode_status(t, p + at);
-    /* Machine and IO status follow the words of the upper cells; older builds end before them. */
-    if (n >= at + 33) {
-        t->charging = p[at + 30] >> 4 & 1;
-        t->discharging = p[at + 30] >> 3 & 1;
-        t->antitheft_locked = p[at + 32] >> 5 & 1;
-    }
+    t->current_ma *= board->profile->charge_sign;
     return true;
 }
 
 static bool history(struct board *board, uint8_t op, bool repeatable, struct yd1363_frame *reply,
                     GError **error)
 {
-    return transact(board, &(struct exchange){"history", repeatable ? REPEATABLE : NEVER, &op, 1, 0}, reply,
-                    error);
+    const char *log = board->alarm_log ? "alarm_history" : "history";
+    return transact(board, &(struct exchange){log, repeatable ? REPEATABLE : NEVER, &op, 1, 0}, reply, error);
 }
 
 static bool history_open(struct board *board, unsigned *count, GError **error)

@@ -62,6 +62,8 @@ static const struct bind_choice checks[] = {
     {"sum", CHECK_SUM, "the parts add up to left"},
     {"pack-upper", CHECK_PACK_UPPER, "left (pack) is at most cells × right (cell)"},
     {"pack-lower", CHECK_PACK_LOWER, "left (pack) is at least cells × right (cell)"},
+    {"shunt", CHECK_SHUNT,
+     "left (voltage across a shunt, rated `cells` at 75 mV) is more current than right"},
     {"increasing", CHECK_INCREASING,
      "each of the parts is greater than the one before it, the first than left"},
     {"full-cell", CHECK_FULL_CELL, "left is a voltage at which a cell of the chemistry is full"},
@@ -70,7 +72,9 @@ static const struct bind_choice checks[] = {
 static const struct bind_choice units[] = {
     {"unique-id", UNIT_UNIQUE_ID, "what its maker put there, and no other board has"},
     {"serial-number", UNIT_SERIAL_NUMBER,
-     "the item `serial_item`, which the station writes: the maker put nothing there"},
+     "the item `serial_item`: the station writes it, or its maker wrote it and nobody can change it"},
+    {"label", UNIT_LABEL,
+     "nothing: the label that was scanned is believed, and no recipe may change the board"},
     {NULL}};
 
 #define F(type_, key_, kind, ...)                                                                            \
@@ -91,6 +95,16 @@ static const struct bind_field block_fields[] = {
       .doc = "Command that reads it whole; without it the plain block read."),
     F(profile_block, read_number, BIND_ADDRESS, .preset = "0", .max = 0xffff,
       .doc = "Number that read_command takes, e.g. a module."),
+    F(profile_block, read_code, BIND_ADDRESS, .preset = "0", .max = 0xffff,
+      .doc = "Code of its own that reads it whole; 0 = none."),
+    F(profile_block, write_code, BIND_ADDRESS, .preset = "0", .max = 0xffff,
+      .doc = "Code of its own that writes it whole; 0 = none."),
+    F(profile_block, leads_address, BIND_FLAG, .preset = "false",
+      .doc = "With a code of its own: the board's address stands in front of the bytes."),
+    F(profile_block, size_min, BIND_INTEGER, .preset = "0", .max = 1024,
+      .doc = "With a code of its own: shortest answer, the rest counts as unset; 0 = size."),
+    F(profile_block, write_size, BIND_INTEGER, .preset = "0", .max = 1024,
+      .doc = "With a code of its own: bytes that are written, from the first; 0 = size."),
     F(profile_block, in_image, BIND_FLAG, .preset = "false",
       .doc = "Part of the parameter image that is read and kept before the first write."),
     F(profile_block, session, BIND_FLAG, .preset = "false",
@@ -148,6 +162,8 @@ static const struct bind_field item_fields[] = {
      .doc = "Largest value."},
     F(profile_item, valid, BIND_INTEGERS, .max = 64, .doc = "The only valid raw values."),
     F(profile_item, absent, BIND_INTEGERS, .max = 4, .doc = "Raw values that mean that nothing is there."),
+    F(profile_item, mask, BIND_ADDRESS, .preset = "0", .max = 0xffffffff,
+      .doc = "Bits of the raw value that count, of a number that is only read; 0 = all."),
     F(profile_item, number, BIND_INTEGER, .preset = "-1", .min = -1, .max = 0xffff,
       .doc = "As dialects that move whole values address it inside its block, e.g. the sub-index of an "
              "object; elements follow one by one."),
@@ -161,6 +177,8 @@ static const struct bind_field item_fields[] = {
     F(profile_item, level, BIND_CHOICE, .choices = level_words, .preset = "administrator",
       .doc = "Login it needs to be written."),
     F(profile_item, secret, BIND_FLAG, .preset = "false", .doc = "Never shown."),
+    F(profile_item, reads_negative, BIND_FLAG, .preset = "false",
+      .doc = "The board shows it with its sign turned, and takes it plain."),
     F(profile_item, shown_by, BIND_TEXT,
       .doc = "Item that shows what was written here, where the board lets nobody read it."),
     F(profile_item, evidence, BIND_CHOICE, .choices = profile_evidences, .preset = "reference",
@@ -180,7 +198,9 @@ static const struct bind_field rule_fields[] = {
     F(profile_rule, left, BIND_TEXT, .required = true, .doc = "Item key."),
     F(profile_rule, right, BIND_TEXT, .doc = "Item key."),
     F(profile_rule, parts, BIND_TEXTS, .max = 16, .doc = "Item keys that add up to left, or follow it."),
-    F(profile_rule, cells, BIND_TEXT, .doc = "Key of the cell count, for the pack checks."),
+    F(profile_rule, cells, BIND_TEXT,
+      .doc =
+          "Key of the cell count, for the pack checks; of the shunt's rated current, for the shunt check."),
     F(profile_rule, tolerance, BIND_QUANTITY, .quantity = QUANTITY_PERCENT, .max = 100000,
       .doc = "How far the pack limit may lie on the safe side; absent = any distance."),
     F(profile_rule, zero_is_off, BIND_FLAG, .preset = "false",
@@ -205,6 +225,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, product, BIND_TEXT, .required = true, .doc = "Product the board reports."),
     F(profile, chemistry, BIND_TEXT, .doc = "Cell chemistry: LFP, NMC or LTO."),
     F(profile, wake, BIND_TEXT, .doc = "What an operator does to wake a board that sleeps, in one sentence."),
+    F(profile, wake_current, BIND_QUANTITY, .quantity = QUANTITY_CURRENT, .min = 1, .max = 50000,
+      .doc = "Charging current with which a bench wakes it, when its label is scanned back."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),
@@ -212,6 +234,15 @@ static const struct bind_field profile_fields[] = {
      .doc = "Service line, e.g. 9600-8N1."},
     F(profile, address, BIND_INTEGER, .preset = "1", .max = 255,
       .doc = "Bus address when the station names none."),
+    F(profile, address_min, BIND_INTEGER, .preset = "0", .max = 255, .doc = "Lowest address there is."),
+    F(profile, address_max, BIND_INTEGER, .preset = "255", .max = 255, .doc = "Highest address there is."),
+    F(profile, auth, BIND_CHOICE, .preset = "board", .choices = profile_auths,
+      .doc = "Who looks at the password of a login."),
+    F(profile, fet_polarity, BIND_CHOICE, .preset = "plain", .choices = profile_polarities,
+      .doc = "Which way round the FET commands switch."),
+    F(profile, interlock_current, BIND_QUANTITY, .quantity = QUANTITY_CURRENT, .max = 1000000,
+      .doc = "A FET is not switched off while this much flows through it the other way; absent = no such "
+             "rule."),
     US(profile, reply_max, "500 ms", "Longest wait for an answer."),
     US(profile, gap_min, "1 ms", "Pause between exchanges."),
     F(profile, retries, BIND_INTEGER, .preset = "2", .max = 5,
@@ -251,6 +282,8 @@ static const struct bind_field profile_fields[] = {
     F(profile, procedures, BIND_LIST, .max = 32, .child = &profile_procedure_schema,
       .doc = "What the board does when its items are written, where the dialect has no request for it."),
     F(profile, clock, BIND_MAP, .child = &profile_clock_schema, .doc = "The item that is the clock."),
+    F(profile, frame, BIND_MAP, .child = &profile_frame_schema,
+      .doc = "What every frame carries, where the dialect leaves it open."),
     F(profile, log, BIND_MAP, .child = &profile_log_schema,
       .doc = "The board's own log, where the dialect has no request for it."),
     F(profile, firmware, BIND_MAP, .child = &profile_firmware_schema, .doc = "Flash and bootloader."),
@@ -360,6 +393,8 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item) && item->length)
         wrong(c, item, "length", NULL, "only text and bytes have a length");
     item->width = width_of(item);
+    if (item->reads_negative && item->type != ITEM_I16 && item->type != ITEM_I32 && item->type != ITEM_I8)
+        wrong(c, item, "reads_negative", NULL, "only signed numbers have another sign");
     if (!item->in)
         wrong(c, item, "block", NULL, "no block '%s'", item->block);
     else if (item->offset + item->width * item->count > item->in->size)
@@ -368,6 +403,8 @@ static void resolve_item(const struct check *c, struct profile_item *item)
     if (!is_text(item))
         resolve_numbers(c, item);
     check_preset(c, item);
+    if (item->mask && (item->access != ACCESS_READ_ONLY || is_text(item)))
+        wrong(c, item, "mask", NULL, "only a number that is never written has a mask");
     const struct dialect_kind *dialect = dialect_find(c->profile->dialect);
     if (dialect && dialect->by_number && item->number < 0)
         wrong(c, item, "key", "add `number:`", "dialect '%s' needs to know the number of '%s'", dialect->name,
@@ -406,8 +443,8 @@ static void check_rule(const struct check *c, const struct profile_rule *rule)
         wrong(c, rule, "check", NULL, "this check needs `parts:`");
     if (!parts && !alone && !rule->right)
         wrong(c, rule, "check", NULL, "this check needs `right:`");
-    if (pack && !rule->cells)
-        wrong(c, rule, "check", NULL, "a pack check needs `cells:`");
+    if ((pack || rule->check == CHECK_SHUNT) && !rule->cells)
+        wrong(c, rule, "check", NULL, "this check needs `cells:`");
 }
 
 static void check_commands(const struct check *c, const struct dialect_kind *dialect)
@@ -433,6 +470,9 @@ static void check_blocks(const struct check *c)
             wrong(c, block, "name", NULL, "block '%s' is named twice", block->name);
         if (block->read_command && !profile_command_find(c->profile, block->read_command))
             wrong(c, block, "read_command", NULL, "no command '%s'", block->read_command);
+        if (block->size_min > block->size || block->write_size > block->size)
+            wrong(c, block, block->size_min > block->size ? "size_min" : "write_size", NULL,
+                  "it is above size");
         c->profile->has_reference |= block->evidence == EVIDENCE_REFERENCE;
     }
 }
@@ -444,6 +484,8 @@ static void check_all(const struct check *c)
     g_autoptr(GError) error = NULL;
     if (!dialect)
         wrong(c, p, "dialect", NULL, "there is no dialect '%s'", p->dialect);
+    if (p->address_min > p->address_max || p->address < p->address_min || p->address > p->address_max)
+        wrong(c, p, "address", NULL, "the address is outside address_min and address_max");
     if (p->charge_sign == 0)
         wrong(c, p, "charge_sign", NULL, "charge_sign is 1 or -1");
     if (!wire_line_parse(p->line_text, &p->line, &error))

@@ -37,13 +37,17 @@ enum profile_pad { PAD_NUL, PAD_SPACE };
 
 struct profile_block {
     struct bind_place place;
-    char *name;          /* "protect" */
-    int64_t number;      /* as the dialect addresses it */
-    int64_t size;        /* bytes */
-    char *read_command;  /* name in commands; NULL = the dialect's plain block read */
-    int64_t read_number; /* what read_command takes, e.g. a module */
-    bool in_image;       /* part of the parameter image that is read and kept before the first write */
-    bool session;        /* reached only between the procedures open and save or discard */
+    char *name;                    /* "protect" */
+    int64_t number;                /* as the dialect addresses it */
+    int64_t size;                  /* bytes */
+    char *read_command;            /* name in commands; NULL = the dialect's plain block read */
+    int64_t read_number;           /* what read_command takes, e.g. a module */
+    int64_t read_code, write_code; /* of a block with codes of its own, moved whole; 0 = none */
+    bool leads_address;            /* the board's address stands in front of such a block */
+    int64_t size_min;              /* shortest such block; what is missing counts as unset; 0 = size */
+    int64_t write_size;            /* bytes of such a block that are written; 0 = size */
+    bool in_image; /* part of the parameter image that is read and kept before the first write */
+    bool session;  /* reached only between the procedures open and save or discard */
     int evidence;
     char *source;
 };
@@ -72,6 +76,7 @@ struct profile_item {
     char *min_text, *max_text;
     GArray *valid;  /* int64_t: the only valid values (raw), empty = all in range */
     GArray *absent; /* int64_t: raw values that mean "not there" */
+    int64_t mask;   /* bits of the raw value that count; 0 = all */
     int64_t number; /* as dialects that move whole values address it inside its block; -1 = none */
     int64_t length; /* of text and bytes */
     int64_t count; /* elements one behind the other, for readings such as cell voltages; 1 = a single value */
@@ -79,7 +84,8 @@ struct profile_item {
     int access;    /* enum profile_access */
     int level;     /* login level needed to write: 0 operator, 1 administrator */
     bool secret;   /* never shown */
-    char *shown_by; /* key of the item that shows what was written here; NULL = it is read itself */
+    bool reads_negative; /* the board shows it with its sign turned, and takes it plain */
+    char *shown_by;      /* key of the item that shows what was written here; NULL = it is read itself */
     int evidence;
     char *source;
     char *note; /* quirk worth knowing */
@@ -116,7 +122,8 @@ enum profile_reading_name {
     TELEMETRY_CHARGE_FET,
     TELEMETRY_DISCHARGE_FET,
     TELEMETRY_PROTECTIONS,
-    TELEMETRY_ALARMS
+    TELEMETRY_ALARMS,
+    TELEMETRY_DIRECTION /* 0 rest, 1 charge, 2 discharge: what the board says of itself */
 };
 struct profile_reading {
     struct bind_place place;
@@ -132,13 +139,14 @@ struct profile_reading {
 /* What a board is told to do by writes of its own items; for dialects that have no request of their own for
  * it. */
 enum profile_procedure_name {
-    PROCEDURE_RESET, /* to CLEAR_PCB_BARCODE in the order of enum board_control */
+    PROCEDURE_RESET, /* to CHARGE_LIMITER in the order of enum board_control */
     PROCEDURE_ENTER_BOOTLOADER,
     PROCEDURE_SLEEP,
     PROCEDURE_FACTORY_DEFAULTS,
     PROCEDURE_CHARGE_FET,
     PROCEDURE_DISCHARGE_FET,
     PROCEDURE_CLEAR_PCB_BARCODE,
+    PROCEDURE_CHARGE_LIMITER,
     PROCEDURE_CALIBRATE_CURRENT_ZERO, /* to CELL in the order of enum board_calibration */
     PROCEDURE_CALIBRATE_CURRENT_GAIN,
     PROCEDURE_CALIBRATE_TEMPERATURE,
@@ -212,10 +220,30 @@ struct profile_log {
     const struct profile_item *in[LOG_FIELDS];
 };
 
+/* What every frame of a dialect carries, where the dialect leaves it open. */
+enum profile_info_flag { INFO_FLAG_ABSENT, INFO_FLAG_PRESENT, INFO_FLAG_EITHER };
+enum profile_last_sensors { LAST_SENSORS_CELLS, LAST_SENSORS_AMBIENT_MOS, LAST_SENSORS_MOS_AMBIENT };
+enum profile_pack_layout { PACK_LAYOUT_CELSIUS, PACK_LAYOUT_KELVIN };
+struct profile_frame {
+    struct bind_place place;
+    int64_t version, equipment; /* of a request: VER and CID1 */
+    GBytes *answers;            /* one byte a version that an answer may have; NULL = any */
+    int info_flag;              /* enum profile_info_flag: a byte in front of the packs of a reading */
+    int last_sensors;           /* enum profile_last_sensors: what the last two temperatures are */
+    int pack_layout;            /* enum profile_pack_layout */
+};
+
+/* Who looks at the password of a login. */
+enum profile_auth { AUTH_BOARD, AUTH_HOST, AUTH_NONE };
+
+/* Which way round a FET command of 1 and 0 switches. */
+enum profile_polarity { POLARITY_PLAIN, POLARITY_INVERTED, POLARITY_UNMEASURED };
+
 /* What tells one board from another. */
 enum profile_unit {
-    UNIT_UNIQUE_ID,    /* what no other board has, from its maker */
-    UNIT_SERIAL_NUMBER /* the serial item, which the station writes */
+    UNIT_UNIQUE_ID,     /* what no other board has, from its maker */
+    UNIT_SERIAL_NUMBER, /* the serial item: the station writes it, or its maker did */
+    UNIT_LABEL          /* nothing on it: the label that was scanned is believed */
 };
 
 /* Rules between values; `left`, `right`, … are item keys. */
@@ -226,6 +254,7 @@ enum profile_check {
     CHECK_SUM,        /* sum of parts == total (AFE split = string count) */
     CHECK_PACK_UPPER, /* pack <= cells × cell, and within tolerance of it */
     CHECK_PACK_LOWER, /* pack >= cells × cell, and within tolerance of it */
+    CHECK_SHUNT, /* left, a voltage across a shunt of rated current `cells` at 75 mV, > right as current */
     CHECK_INCREASING, /* left < first part < second part … */
     CHECK_FULL_CELL,  /* left is a voltage at which a cell of the chemistry is full */
     CHECK_EMPTY_CELL, /* … is empty */
@@ -277,11 +306,16 @@ struct profile {
     char *family;  /* "basen" */
     char *dialect; /* "yd1363" */
     char *title;
-    char *product;              /* what identify must find */
-    char *chemistry;            /* "LFP" */
-    char *wake;                 /* how an operator wakes a board that sleeps; NULL = it never does */
-    char *line_text;            /* "9600-8N1" */
-    int64_t address;            /* bus address */
+    char *product;        /* what identify must find */
+    char *chemistry;      /* "LFP" */
+    char *wake;           /* how an operator wakes a board that sleeps; NULL = it never does */
+    int64_t wake_current; /* mA with which a bench does it; 0 = it cannot */
+    char *line_text;      /* "9600-8N1" */
+    int64_t address;      /* bus address */
+    int64_t address_min, address_max;
+    int auth;                   /* enum profile_auth */
+    int fet_polarity;           /* enum profile_polarity */
+    int64_t interlock_current;  /* mA: a FET stays on while this flows the other way; 0 = no interlock */
     int64_t reply_max, gap_min; /* µs */
     int64_t retries;
     int64_t parameter_version; /* expected raw value of the item parameter_version_item; mismatch = warning
@@ -301,6 +335,7 @@ struct profile {
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
     struct profile_identity identity;
     struct profile_clock clock;
+    struct profile_frame frame;
     struct profile_log log;
     struct profile_firmware firmware;
 

@@ -3,10 +3,10 @@
 
 #include "proto/profile.h"
 
-extern const struct bind_choice profile_evidences[];
+extern const struct bind_choice profile_evidences[], profile_auths[], profile_polarities[];
 extern const struct bind_schema profile_block_schema, profile_command_schema, profile_identity_schema,
     profile_reading_schema, profile_procedure_schema, profile_clock_schema, profile_log_schema,
-    profile_set_schema, profile_firmware_schema;
+    profile_set_schema, profile_firmware_schema, profile_frame_schema;
 
 /* A file as it stands, unchecked; and all checks of a whole profile. */
 struct profile *profile_bind(const char *path, GBytes *bytes, struct bind_report *report);

@@ -1,5 +1,5 @@
 /* The part of a profile that tells a plain register machine what it is: identity, readings, procedures,
- * clock. */
+ * clock; and what its frames carry. */
 #include "proto/profile_parts.h"
 
 #include "station/base/error.h"
@@ -42,6 +42,8 @@ static const struct bind_choice readings[] = {
     {"discharge_fet", TELEMETRY_DISCHARGE_FET, "the discharge MOSFET or relay is on"},
     {"protections", TELEMETRY_PROTECTIONS, "protections that are active, by bit"},
     {"alarms", TELEMETRY_ALARMS, "alarms that are active, by bit"},
+    {"direction", TELEMETRY_DIRECTION,
+     "0 rest, 1 charge, 2 discharge, in the board's own words: the sign of its current must agree"},
     {NULL}};
 static const struct bind_field reading_fields[] = {
     F(profile_reading, reading, BIND_CHOICE, .required = true, .choices = readings, .doc = "Which reading."),
@@ -69,6 +71,8 @@ static const struct bind_choice procedures[] = {
     {"charge_fet", PROCEDURE_CHARGE_FET, "the charge MOSFET goes on (argument 1) or off (0)"},
     {"discharge_fet", PROCEDURE_DISCHARGE_FET, "the discharge MOSFET goes on (argument 1) or off (0)"},
     {"clear_pcb_barcode", PROCEDURE_CLEAR_PCB_BARCODE, "the board's own bar code is cleared"},
+    {"charge_limiter", PROCEDURE_CHARGE_LIMITER,
+     "the limiting of the charge current goes on (argument 1) or off (0)"},
     {"calibrate_current_zero", PROCEDURE_CALIBRATE_CURRENT_ZERO,
      "no current flows, and reads so from now on"},
     {"calibrate_current_gain", PROCEDURE_CALIBRATE_CURRENT_GAIN, "the truth flows, and reads so from now on"},
@@ -141,6 +145,50 @@ const struct bind_schema profile_clock_schema = {.name = "clock",
                                                  .size = sizeof(struct profile_clock),
                                                  .fields = clock_fields};
 
+const struct bind_choice profile_auths[] = {
+    {"board", AUTH_BOARD, "the board does"},
+    {"host", AUTH_HOST, "the vendor's tool does: the board hears nothing of it, and it is never sent"},
+    {"none", AUTH_NONE, "nobody, there is no login"},
+    {NULL}};
+
+const struct bind_choice profile_polarities[] = {
+    {"plain", POLARITY_PLAIN, "1 switches on, 0 off"},
+    {"inverted", POLARITY_INVERTED, "0 switches on, 1 off"},
+    {"unmeasured", POLARITY_UNMEASURED,
+     "nobody knows: no FET is switched until `packline board polarity` has shown it on a board"},
+    {NULL}};
+
+static const struct bind_choice info_flags[] = {
+    {"absent", INFO_FLAG_ABSENT, "the first byte is the pack"},
+    {"present", INFO_FLAG_PRESENT, "a flag byte stands in front of it"},
+    {"either", INFO_FLAG_EITHER, "whichever fits the whole answer; refused when both do"},
+    {NULL}};
+static const struct bind_choice last_sensors[] = {
+    {"cells", LAST_SENSORS_CELLS, "cell sensors as all others"},
+    {"ambient-mos", LAST_SENSORS_AMBIENT_MOS, "ambient and MOSFET"},
+    {"mos-ambient", LAST_SENSORS_MOS_AMBIENT, "MOSFET and ambient"},
+    {NULL}};
+static const struct bind_choice pack_layouts[] = {
+    {"celsius", PACK_LAYOUT_CELSIUS, "whole degrees from -40 °C, 10 mV, SOC and SOH, numbered states"},
+    {"kelvin", PACK_LAYOUT_KELVIN, "tenths of a kelvin, 1 mV, design capacity, nine state bytes"},
+    {NULL}};
+static const struct bind_field frame_fields[] = {
+    F(profile_frame, version, BIND_ADDRESS, .preset = "0x22", .max = 0xff, .doc = "VER of a request."),
+    F(profile_frame, equipment, BIND_ADDRESS, .preset = "0x4A", .max = 0xff,
+      .doc = "CID1, the kind of equipment."),
+    F(profile_frame, answers, BIND_HEX, .max = 16,
+      .doc = "Versions that an answer may have, a byte each; absent = any."),
+    F(profile_frame, info_flag, BIND_CHOICE, .preset = "absent", .choices = info_flags,
+      .doc = "What the readings of a pack begin with."),
+    F(profile_frame, last_sensors, BIND_CHOICE, .preset = "cells", .choices = last_sensors,
+      .doc = "What the last two temperatures of a pack are."),
+    F(profile_frame, pack_layout, BIND_CHOICE, .preset = "celsius", .choices = pack_layouts,
+      .doc = "How the readings of a pack are laid out."),
+    {NULL}};
+const struct bind_schema profile_frame_schema = {.name = "frame",
+                                                 .doc = "What every frame carries.",
+                                                 .size = sizeof(struct profile_frame),
+                                                 .fields = frame_fields};
 #define LOG(index, key_, sentence)                                                                           \
     {                                                                                                        \
         .key = key_, .type = BIND_TEXT, .offset = offsetof(struct profile_log, items[index]),                \

@@ -120,6 +120,28 @@ static char *pack(const struct terms *t)
                                       : "is too far from that");
 }
 
+#define SHUNT_MV 75
+
+/* A voltage across the shunt is a current: shunts are named by the current that makes 75 mV. */
+static char *shunt(const struct terms *t)
+{
+    struct item_value left, right, rated;
+    if (!fetch(t, t->rule->left, &left) || !fetch(t, t->rule->right, &right) ||
+        !fetch(t, t->rule->cells, &rated) || left.value < 0 || left.value > INT32_MAX || rated.value < 0 ||
+        rated.value > INT32_MAX)
+        return NULL;
+    int64_t current = left.value * rated.value / SHUNT_MV;
+    if (current > right.value)
+        return NULL;
+    g_autofree char *l = profile_value_format(&left);
+    g_autofree char *a = quantity_format(QUANTITY_CURRENT, rated.value);
+    g_autofree char *c = quantity_format(QUANTITY_CURRENT, current);
+    g_autofree char *r = profile_value_format(&right);
+    return g_strdup_printf("%s (%s) is %s, which at a shunt of %s / %d mV (%s) is %s, not above %s (%s) %s",
+                           title_of(&left), left.item->key, l, a, SHUNT_MV, rated.item->key, c,
+                           title_of(&right), right.item->key, r);
+}
+
 unsigned profile_check_rules(const struct profile *profile, const char *chemistry, profile_lookup lookup,
                              profile_sink sink, void *context)
 {
@@ -144,6 +166,9 @@ unsigned profile_check_rules(const struct profile *profile, const char *chemistr
         case CHECK_PACK_UPPER:
         case CHECK_PACK_LOWER:
             sentence = pack(&t);
+            break;
+        case CHECK_SHUNT:
+            sentence = shunt(&t);
             break;
         case CHECK_INCREASING:
             sentence = increasing(&t);

@@ -209,8 +209,12 @@ void profile_value_decode(const struct profile_item *item, const uint8_t *bytes,
         return;
     }
     uint64_t raw = get_be(bytes, item->width);
+    if (item->mask)
+        raw &= (uint64_t)item->mask;
     bool is_signed = item->type == ITEM_I8 || item->type == ITEM_I16 || item->type == ITEM_I32;
     value->raw = is_signed ? sign_extend(raw, item->width) : (int64_t)raw;
+    if (item->reads_negative)
+        value->raw = -value->raw;
     value->value = value->raw * item->step + item->origin;
     if (item->type == ITEM_DATE) {
         value->absent = DATE_MONTH(raw) == 0 || DATE_DAY(raw) == 0;

@@ -167,7 +167,8 @@ static void check_gain(const struct rules *rules)
  * one is noticed. */
 static void check_first_write(const struct rules *rules, const struct plan_step *steps)
 {
-    if (rules->profile->unit != UNIT_SERIAL_NUMBER)
+    const struct profile_item *serial = profile_item_find(rules->profile, rules->profile->serial_item);
+    if (rules->profile->unit != UNIT_SERIAL_NUMBER || (serial && serial->access == ACCESS_READ_ONLY))
         return;
     for (guint i = 0; i < rules->recipe->steps->len; i++) {
         const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, i);
@@ -184,13 +185,26 @@ static void check_first_write(const struct rules *rules, const struct plan_step 
     }
 }
 
+/* A board that nothing tells from others may be the wrong one at every step. */
+static void check_label_only(const struct rules *rules, const struct plan_step *steps)
+{
+    for (guint i = 0; rules->profile->unit == UNIT_LABEL && i < rules->recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, i);
+        if (steps[i].value_count == 0 && !g_str_has_prefix(steps[i].verb, "calibrate") &&
+            strcmp(steps[i].verb, "flash") != 0)
+            continue;
+        bind_report_error(rules->report, step->place, "take the step out",
+                          "nothing tells this board from others, so no recipe may change it");
+    }
+}
+
 /* A changed cell count moves every pack limit: they must come in the same recipe. */
 static void check_cell_count(const struct rules *rules)
 {
     const char *key = rules->profile->cells_item;
     const struct item_value *written = key ? g_hash_table_lookup(rules->written, key) : NULL;
     const struct item_value *preset = key ? g_hash_table_lookup(rules->presets, key) : NULL;
-    if (!written || !preset || written->value == preset->value)
+    if (!written || (preset && written->value == preset->value))
         return;
     for (guint k = 0; k < rules->profile->rules->len; k++) {
         const struct profile_rule *rule = g_ptr_array_index(rules->profile->rules, k);
@@ -248,6 +262,7 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
     check_antitheft(&rules);
     check_gain(&rules);
     check_first_write(&rules, steps);
+    check_label_only(&rules, steps);
     g_hash_table_unref(rules.written);
     g_hash_table_unref(rules.presets);
     g_hash_table_unref(rules.waived);

@@ -214,6 +214,18 @@ static void check_label(const struct check *c)
         complain(c, label, "add `layout:`", "a label step needs a layout");
 }
 
+/* Defaults take back what was written before. */
+static void check_defaults(const struct check *c)
+{
+    int defaults = find_step(c->recipe, "defaults", true);
+    for (int i = 0; i < defaults; i++)
+        if (writes_items(step_at(c->recipe, (guint)i))) {
+            complain(c, defaults, "move it before the first step that writes",
+                     "the defaults would take back what was written before");
+            break;
+        }
+}
+
 /* A sleeping board answers nothing. */
 static void check_sleep(const struct check *c)
 {
@@ -455,6 +467,7 @@ struct recipe *recipe_load(const char *path, GBytes *bytes, struct bind_report *
     check_flash_and_identity(&c);
     check_label(&c);
     check_second_reading(&c);
+    check_defaults(&c);
     check_sleep(&c);
     check_calibration(&c);
     resolve_steps(&c);

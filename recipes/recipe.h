@@ -17,6 +17,7 @@ struct recipe_common {
 struct recipe_identify {
     struct recipe_common common;
     char *product;    /* NULL = the manifest's */
+    char *hardware;   /* NULL = one of the manifest's, or any without one */
     bool same_serial; /* the board must carry the scanned serial number already */
     char *wake; /* what the operator is told when the board is silent; NULL = silence is an error at once */
     int64_t wake_within;  /* µs it may take to wake */
@@ -150,6 +151,10 @@ struct recipe_prompt {
     int64_t min, max;
 };
 enum recipe_question { QUESTION_CONFIRM, QUESTION_PASS_FAIL, QUESTION_NUMBER };
+/* The board as a whole, before the first value is written. */
+struct recipe_defaults {
+    struct recipe_common common;
+};
 struct recipe_label {
     struct recipe_common common;
 };

@@ -36,6 +36,13 @@ static const struct bind_field identify_fields[] = {
      .min = 1,
      .max = 30,
      .doc = "Product the board must report; without it the one the firmware manifest names."},
+    {.key = "hardware",
+     .type = BIND_TEXT,
+     .offset = offsetof(struct recipe_identify, hardware),
+     .min = 1,
+     .max = 30,
+     .doc =
+         "Hardware revision the board must report, for a recipe without firmware; a manifest lists its own."},
     {.key = "same_serial",
      .type = BIND_FLAG,
      .offset = offsetof(struct recipe_identify, same_serial),
@@ -400,6 +407,9 @@ static const struct bind_field label_fields[] = {COMMON(recipe_label), {NULL}};
 SCHEMA(label,
        "The label's place in the order; it is printed from the committed PASS row. Must be the last step.");
 
+static const struct bind_field defaults_fields[] = {COMMON(recipe_defaults), {NULL}};
+SCHEMA(defaults, "Restores the board's factory defaults and reads them; before anything is written.");
+
 const struct bind_variant recipe_steps[] = {
     {"identify", &identify_schema},
     {"login", &login_schema},
@@ -419,6 +429,7 @@ const struct bind_variant recipe_steps[] = {
     {"antitheft_off", &antitheft_off_schema},
     {"measure", &measure_schema},
     {"prompt", &prompt_schema},
+    {"defaults", &defaults_schema},
     {"sleep", &sleep_schema},
     {"label", &label_schema},
     {NULL},

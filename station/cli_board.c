@@ -299,6 +299,7 @@ static bool erase_log(const struct cli_input *input, struct session *session, GE
 
 static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
 {
+    session->board->alarm_log = cli_has(input, "alarms");
     if (cli_has(input, "erase"))
         return erase_log(input, session, error);
     return board_history_read(session->board, print_record, (void *)input, error);
@@ -346,6 +347,8 @@ static const struct {
     {"charge-fet-off", CONTROL_CHARGE_FET, 0},
     {"discharge-fet-on", CONTROL_DISCHARGE_FET, 1},
     {"discharge-fet-off", CONTROL_DISCHARGE_FET, 0},
+    {"charge-limiter-on", CONTROL_CHARGE_LIMITER, 1},
+    {"charge-limiter-off", CONTROL_CHARGE_LIMITER, 0},
     {"clear-pcb-barcode", CONTROL_CLEAR_PCB_BARCODE, 0},
     {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
 };
@@ -462,6 +465,7 @@ static const struct cli_option log_options[] = {
     BOARD_OPTIONS,
     {"erase", 0, NULL, false, "erase the board's own log, once it is in the file of --keep"},
     {"keep", 0, "FILE", false, "with --erase: where the log goes first"},
+    {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
     {NULL}};
 static const struct cli_option clock_options[] = {
     BOARD_OPTIONS,

@@ -4,6 +4,7 @@
 #include "station/base/error.h"
 #include "station/base/words.h"
 #include "station/press.h"
+#include "station/bench.h"
 
 #include <string.h>
 
@@ -34,8 +35,8 @@ static bool find_unit(struct store *store, const char *slot, const char *scan, i
 }
 
 /* A board that was put to sleep as the last step is woken by the operator. */
-static bool wait_awake(struct board *board, struct screen *screen, struct board_identity *identity,
-                       GError **error)
+static bool wait_awake(struct board *board, struct screen *screen, bool *woken,
+                       struct board_identity *identity, GError **error)
 {
     struct tick *tick = board->wire->tick;
     struct desk_answer answer = {0};
@@ -50,12 +51,13 @@ static bool wait_awake(struct board *board, struct screen *screen, struct board_
     const struct desk_ask ask = {.question = ASK_CONFIRM, .text = text};
     if (!screen_ask(screen, &ask, false, &answer, error))
         return false;
-    return answer.yes ? board_wait_alive(board, tick_now(tick) + WAKE_US, identity, error)
-                      : error_set(error, ERROR_CANCELLED, "the operator did not wake the board");
+    *woken = answer.yes ? board_wait_alive(board, tick_now(tick) + WAKE_US, identity, error)
+                        : error_set(error, ERROR_CANCELLED, "the operator did not wake the board");
+    return *woken;
 }
 
 /* What the board in the slot says about itself, now. */
-static bool read_board(struct board *board, struct screen *screen, char unit[BOARD_UNIT_TEXT],
+static bool read_board(struct board *board, struct screen *screen, bool *woken, char unit[BOARD_UNIT_TEXT],
                        struct item_value *sn, GError **error)
 {
     struct board_identity identity;
@@ -63,7 +65,7 @@ static bool read_board(struct board *board, struct screen *screen, char unit[BOA
     if (!item)
         return error_set(error, ERROR_RULE, "profile '%s' names no item that holds the serial number",
                          board->profile->profile);
-    if (!wait_awake(board, screen, &identity, error))
+    if (!wait_awake(board, screen, woken, &identity, error))
         return false;
     board_unique_id_text(identity.unique_id, unit);
     bool by_serial = board->profile->unit == UNIT_SERIAL_NUMBER && !identity.has_unique_id;
@@ -75,6 +77,45 @@ static bool read_board(struct board *board, struct screen *screen, char unit[BOA
     if (by_serial)
         board_serial_text(sn->absent ? "" : sn->text, unit);
     return true;
+}
+
+/* The slot's bench, when it works by itself; NULL is fine. */
+static struct bench *open_bench(const struct config *config, const struct config_slot *slot,
+                                const struct unit_request *request)
+{
+    g_autoptr(GError) ignored = NULL;
+    if (request->world)
+        return request->world->open_bench(request->world->context, &ignored);
+    const struct config_bench *bench = slot->benches->len ? g_ptr_array_index(slot->benches, 0) : NULL;
+    if (!bench || bench->kind != 0)
+        return NULL;
+    g_autofree char *link = config_link(config, bench->link);
+    const struct bench_options options = {.kind = "scpi",
+                                          .link = link,
+                                          .identity = bench->identity,
+                                          .due_us = bench->due,
+                                          .tick = request->tick};
+    return bench_open(&options, &ignored);
+}
+
+/* A board that sleeps was sent to sleep before its label came: *woken says that it must sleep again. */
+static bool wake_board(const struct config *config, const struct config_slot *slot,
+                       const struct unit_request *request, struct board *board, bool *woken, GError **error)
+{
+    const struct profile *profile = board->profile;
+    struct board_identity identity;
+    g_autoptr(GError) silence = NULL;
+    if (!profile->wake || board_identify(board, &identity, &silence) || error_kind(silence) != ERROR_SILENT)
+        return true;
+    struct bench *bench = profile->wake_current ? open_bench(config, slot, request) : NULL;
+    if (!bench)
+        return true; /* the operator is asked */
+    *woken = bench_set_current(bench, profile->wake_current, error) &&
+             board_wait_alive(board, tick_now(board->wire->tick) + WAKE_US, &identity, error);
+    bench_close(bench);
+    if (!*woken)
+        g_prefix_error(error, "the board sleeps (%s): ", profile->wake);
+    return *woken;
 }
 
 static bool ask_board(const struct config *config, const struct config_slot *slot,
@@ -89,7 +130,12 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
         world ? world->connect(world->context, &options, error) : wire_open(link, &options, error);
     struct board *board =
         wire ? board_open(profile, wire, (unsigned)slot->address, slot->allow_reference, error) : NULL;
-    bool ok = board && read_board(board, screen, unit, sn, error);
+    bool woken = false;
+    bool ok = board && wake_board(config, slot, request, board, &woken, error) &&
+              read_board(board, screen, &woken, unit, sn, error);
+    g_autoptr(GError) ignored = NULL;
+    if (woken)
+        (void)!board_control(board, CONTROL_SLEEP, 0, &ignored);
     board_close(board);
     wire_close(wire);
     return ok;

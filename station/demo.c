@@ -48,10 +48,11 @@ static bool write_station(const struct demo *demo, GError **error)
                         "secrets:\n"
                         "  basen-admin: secrets/basen-admin\n"
                         "  basen-antitheft: secrets/basen-antitheft\n"
+                        "  clever-write: secrets/clever-write\n"
                         "slots:\n"
                         "  - slot: A\n"
                         "    link: %s%s/board.sock%s\n"
-                        "    address: 1\n"
+                        "    address: %u\n"
                         "    bench:\n"
                         "      - kind: scpi\n"
                         "        link: unix:%s/bench.sock\n"
@@ -61,7 +62,8 @@ static bool write_station(const struct demo *demo, GError **error)
                         "  - printer: files\n"
                         "    link: file:printed\n"
                         "    dpi: 300\n",
-                        kit_scheme(demo->family), demo->sockets, demo->paced ? "?pace" : "", demo->sockets);
+                        kit_scheme(demo->family), demo->sockets, demo->paced ? "?pace" : "",
+                        kit_address(demo->family), demo->sockets);
     return kit_write(demo->folder, "station.yaml", text, 0644, error);
 }
 

@@ -18,19 +18,27 @@
 static const struct kit_family {
     const char *name, *recipe, *profile, *package, *product, *hardware;
     const char *scheme; /* of links to its virtual boards; NULL = unix: */
-    bool has_number;    /* a board brings its serial number, RS and its unit seed */
+    const char
+        *number;      /* a board brings its serial number: this, and its unit seed; NULL = it is given one */
+    unsigned address; /* 0 = 1 */
 } families[] = {
     {"basen", "recipes/basen-100ah-16s.yaml", "recipes/boards/basen-lt55.yaml",
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
     {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
+    {"clever", "recipes/clever-100ah-16s.yaml", "recipes/boards/clever-176x33.yaml", NULL, NULL, NULL},
     /* Its firmware is the maker's. */
     {"jbd", "recipes/jbd-100ah-4s.yaml", "recipes/boards/jbd-sp04s020.yaml", NULL, NULL, NULL},
     {.name = "rockets",
      .recipe = "recipes/rockets-smart.yaml",
      .profile = "recipes/boards/rockets-smart.yaml",
      .scheme = "can-socket:",
-     .has_number = true},
+     .number = "RS"},
+    {.name = "daly-modbus",
+     .recipe = "recipes/daly-modbus-100ah-16s.yaml",
+     .profile = "recipes/boards/daly-modbus-16s.yaml",
+     .number = "226JD",
+     .address = 210},
 };
 
 struct kit {
@@ -140,7 +148,8 @@ static bool make_release(const struct kit *kit, GError **error)
 /* The passwords are those of the virtual board, as the manual prints them. */
 static bool make_secrets(const struct kit *kit, GError **error)
 {
-    return write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
+    return write_text(kit, "secrets/clever-write", "AF123456\n", 0600, error) &&
+           write_text(kit, "secrets/basen-admin", "888888\n", 0600, error) &&
            write_text(kit, "secrets/basen-antitheft", "654321\n", 0600, error);
 }
 
@@ -161,8 +170,14 @@ const char *kit_scheme(const char *family)
 char *kit_scan(const char *family, uint64_t number)
 {
     const struct kit_family *found = find_family(family);
-    return found && found->has_number ? g_strdup_printf("RS%010" G_GUINT64_FORMAT, number)
-                                      : g_strdup_printf("BSN%08" G_GUINT64_FORMAT, number);
+    return found && found->number ? g_strdup_printf("%s%010" G_GUINT64_FORMAT, found->number, number)
+                                  : g_strdup_printf("BSN%08" G_GUINT64_FORMAT, number);
+}
+
+unsigned kit_address(const char *family)
+{
+    const struct kit_family *found = find_family(family);
+    return found && found->address ? found->address : 1;
 }
 
 bool kit_make(const char *share, const char *image, const char *family, const char *folder, GError **error)

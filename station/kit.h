@@ -13,5 +13,7 @@ bool kit_make(const char *share, const char *image, const char *family, const ch
  * text to be freed. */
 const char *kit_scheme(const char *family);
 char *kit_scan(const char *family, uint64_t number);
+/* Bus address of its virtual boards. */
+unsigned kit_address(const char *family);
 bool kit_write(const char *folder, const char *name, const char *text, int mode,
                GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -8,6 +8,7 @@
 #define VB_PAGE          2048u
 #define VB_UID_ADDRESS   0x1FFF7A10u
 #define VB_SENSORS       6 /* four cell sensors, MOS, ambient */
+#define VB_SENSORS_MAX   33
 #define VB_BLOCKS        16
 #define VB_BLOCK_MAX     512
 #define VB_HISTORY       40
@@ -39,7 +40,7 @@ struct vb_chunk {
 struct vb_correction {
     int64_t zero_ma;
     int64_t gain_num, gain_den;
-    int64_t heat_mdeg[VB_SENSORS]; /* added */
+    int64_t heat_mdeg[VB_SENSORS_MAX]; /* added */
 };
 
 /* A family of boards: what its application says. One row of the table in vboard.c, one file of its own. */

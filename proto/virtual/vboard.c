@@ -14,12 +14,16 @@
 #define SAVE_IDLE_US  50000
 #define SAVE_MAX_US   1000000
 
-extern const struct vb_family vb_family_basen, vb_family_monv4, vb_family_rockets, vb_family_jbd;
+extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_daly, vb_family_daly_can,
+    vb_family_daly_modbus, vb_family_jbd, vb_family_monv4, vb_family_pace, vb_family_rockets,
+    vb_family_tianpower;
 
 /* The visible table, and its names. */
-static const struct vb_family *const families[] = {&vb_family_basen, &vb_family_monv4, &vb_family_rockets,
-                                                   &vb_family_jbd};
-static const char *const family_names[G_N_ELEMENTS(families) + 1] = {"basen", "monv4", "rockets", "jbd"};
+static const struct vb_family *const families[] = {
+    &vb_family_basen, &vb_family_clever, &vb_family_daly, &vb_family_daly_can, &vb_family_daly_modbus,
+    &vb_family_jbd,   &vb_family_monv4,  &vb_family_pace, &vb_family_rockets,  &vb_family_tianpower};
+static const char *const family_names[G_N_ELEMENTS(families) + 1] = {
+    "basen", "clever", "daly", "daly-can", "daly-modbus", "jbd", "monv4", "pace", "rockets", "tianpower"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -49,6 +53,11 @@ static const struct vboard_defect defects[] = {
     {"antitheft-stuck", "anti-theft cannot be switched off"},
     {"foreign-sn", "already carries the serial number OTHER-SN-1"},
     {"same-sn", "already carries the serial number given as number: same-sn:17 is BSN00000017"},
+    {"fet-inverted", "pace: 0 switches a FET on and 1 off"},
+    {"short-serial", "pace: 20 characters of product information instead of 40"},
+    {"board-password", "clever: the board itself checks the write password"},
+    {"as-documented", "clever: answers as the document prints it: VER 21H, a flag byte, five values"},
+    {"sensors", "clever: so many temperature sensors: sensors:33"},
     {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},
     {"cell-spread", "one cell lies 130 mV below the others"},
     {"flag", "the state flag of this number, from 0, is not as it should be: flag:7"},

@@ -19,14 +19,15 @@ struct sim_skip {
 
 struct sim_family {
     const char *name;
-    unsigned serial_block, serial_at;
-    bool by_serial; /* nothing else tells its boards apart */
+    unsigned serial_block, serial_at; /* where the serial number stands */
+    bool by_serial;                   /* nothing else tells its boards apart */
     bool clockless;
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
     const char *const *lacks; /* defects that mean nothing to it */
     bool frames;              /* its line is a CAN bus */
     bool has_number;          /* a board brings its serial number, of its unit seed */
+    bool local_clock;         /* its clock shows local time */
 };
 
 /* One board of the shift, in or out of a slot. */
@@ -148,6 +149,8 @@ void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ..
 void sim_oracle_meet(struct sim_board *board); /* before it is put into a slot */
 void sim_oracle_attempt(struct sim_slot *slot, int code);
 void sim_oracle_store(struct sim_shift *shift, bool whole);
+/* The board that carries the number of the unit; NULL = none yet. */
+struct sim_board *sim_oracle_carrier(const struct sim_slot *slot);
 void sim_oracle_label(struct sim_slot *slot); /* of a unit whose label is confirmed */
 bool sim_oracle_learn(struct sim_slot *slot);
 

@@ -10,7 +10,8 @@ static const char station_text[] = "schema: packline/station/1\n"
                                    "confirm_labels: true\n"
                                    "secrets:\n"
                                    "  basen-admin: secrets/basen-admin\n"
-                                   "  basen-antitheft: secrets/basen-antitheft\n";
+                                   "  basen-antitheft: secrets/basen-antitheft\n"
+                                   "  clever-write: secrets/clever-write\n";
 
 bool sim_write_station(const struct sim_options *options, GError **error)
 {
@@ -21,13 +22,13 @@ bool sim_write_station(const struct sim_options *options, GError **error)
         g_string_append_printf(text,
                                "  - slot: S%u\n"
                                "    link: unix:simulated-%u\n"
-                               "    address: 1\n"
+                               "    address: %u\n"
                                "    bench:\n"
                                "      - kind: scpi\n"
                                "        link: unix:simulated-bench-%u\n"
                                "        identity: SIMULATED-BENCH\n"
                                "        due: 2099-12-31\n",
-                               i, i, i);
+                               i, i, kit_address(sim_family_name(options->family)), i);
     g_string_append(text, "printers:\n  - printer: simulated\n    link: file:printed\n    dpi: 203\n");
     return kit_write(options->folder, name, text->str, 0644, error);
 }

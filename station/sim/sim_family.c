@@ -8,6 +8,14 @@
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
 static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
+static const struct sim_skip clever_own[] = {{0x06, 0, 36},  {0x07, 0, 8},    {0x10, 0, 30},
+                                             {0x20, 38, 12}, {0xf1, 150, 30}, {0, 0, 0}};
+/* Its firmware does not come over this line, its password is the station's, and there is no anti-theft. */
+static const char *const clever_lacks[] = {
+    "no-crc",      "ack-no-write",    "cached-readback",        "stuck-bit",
+    "wrong-mcu",   "uid-after-reset", "swapped-while-flashing", "silent-after-flash",
+    "blank-flash", "half-flashed",    "wrong-password",         "antitheft-stuck",
+    NULL};
 /* The date, the bar code, what calibration left. */
 static const struct sim_skip jbd_own[] = {{0x10, 10, 2}, {0xa2, 1, 31}, {0xad, 0, 86}, {0, 0, 0}};
 static const char *const jbd_lacks[] = {
@@ -36,6 +44,14 @@ static const char *const rockets_lacks[] = {"ack-no-write",
                                             "blank-flash",
                                             "half-flashed",
                                             NULL};
+/* The machine code, and what the zero calibration left. */
+static const struct sim_skip daly_own[] = {{0xb9, 0, 32}, {1, 0, 4}, {0, 0, 0}};
+/* No firmware, no login, no clock, no gain; its product is its hardware revision. */
+static const char *const daly_lacks[] = {
+    "no-crc",         "ack-no-write",    "cached-readback",    "stuck-bit",
+    "wrong-hardware", "wrong-mcu",       "wrong-password",     "bent-current",
+    "rtc-stuck",      "antitheft-stuck", "uid-after-reset",    "swapped-while-flashing",
+    "blank-flash",    "half-flashed",    "silent-after-flash", NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -48,6 +64,13 @@ static const struct sim_family families[] = {
      .clockless = true,
      .current_error_ma = 400,
      .lacks = monv4_lacks},
+    /* The zero alone is calibrated: at 40 A three per cent are left. */
+    {.name = "clever",
+     .serial_block = 0xf1,
+     .serial_at = 150,
+     .own = clever_own,
+     .current_error_ma = 1300,
+     .lacks = clever_lacks},
     {.name = "jbd",
      .serial_block = 0xa2,
      .serial_at = 1,
@@ -62,6 +85,15 @@ static const struct sim_family families[] = {
      .current_error_ma = 100,
      .lacks = rockets_lacks,
      .frames = true,
+     .has_number = true,
+     .local_clock = true},
+    {.name = "daly-modbus",
+     .serial_block = 0xb9,
+     .by_serial = true,
+     .clockless = true,
+     .own = daly_own,
+     .current_error_ma = 200,
+     .lacks = daly_lacks,
      .has_number = true},
 };
 

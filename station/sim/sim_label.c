@@ -51,8 +51,8 @@ static bool scan_label(struct sim_slot *slot, struct desk_answer *answer, GError
     if (asked == 0 && !slot->intruder && sim_chance(slot, "early-removal", 6)) {
         slot->intruder = sim_board_new(slot, slot->own->unit_seed + 1000000009, NULL);
         slot->there = slot->intruder;
-    } else if (asked > 0 && !slot->swapped) {
-        slot->there = slot->own;
+    } else if (asked > 0 && sim_oracle_carrier(slot)) {
+        slot->there = sim_oracle_carrier(slot);
     }
     if (slot->there != before)
         sim_cable_plug(slot);
@@ -65,7 +65,9 @@ bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answ
 {
     struct sim_slot *slot = context;
     answer->yes = true;
-    if (g_str_has_prefix(ask->text, "board silent")) { /* the operator charges it for a while */
+    if (g_str_has_prefix(ask->text, "board silent")) { /* the operator does what wakes a board */
+        vboard_power(slot->there->board, false, slot->shift->now_us);
+        vboard_power(slot->there->board, true, slot->shift->now_us);
         vboard_bench_current(slot->there->board, 1000);
         slot->charges = true;
     }
@@ -126,9 +128,10 @@ static void confirm_again(struct sim_slot *slot, struct screen *screen)
     sim_must_refuse(slot, "a start while a label waits", "BSN99999998");
     slot->asked = MAX(slot->asked, 1);
     sim_cable_plug(slot);
-    vboard_power(slot->own->board, true, slot->shift->now_us);
+    if (sim_oracle_carrier(slot))
+        vboard_power(sim_oracle_carrier(slot)->board, true, slot->shift->now_us);
     if (!confirm_at_desk(slot->shift->config, slot->shift->store, &request, screen, &error) &&
-        !is_ill(slot, error) && !slot->swapped)
+        !is_ill(slot, error))
         sim_violation(slot->shift, slot->unit, "the label of %s cannot be confirmed: %s", slot->own->sn,
                       error->message);
     sim_stop_charging(slot);

@@ -113,9 +113,21 @@ static void check_flash(struct sim_slot *slot, const struct sim_board *board)
         sim_violation(slot->shift, slot->unit, "I1 passed with a wrong byte in the flash");
 }
 
+/* How far ahead of UTC the clock of a board of this family shows the time. */
+static int64_t zone_us(const struct sim_family *family, int64_t wall_us)
+{
+    if (!family->local_clock)
+        return 0;
+    g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+    gint at = g_time_zone_find_interval(zone, G_TIME_TYPE_UNIVERSAL, wall_us / 1000000);
+    return (int64_t)g_time_zone_get_offset(zone, at) * 1000000;
+}
+
 static void check_clock(struct sim_slot *slot, const struct sim_board *board)
 {
-    int64_t off = vboard_truth_clock_us(board->board, slot->shift->now_us) - SIM_WALL - slot->shift->now_us;
+    const int64_t wall = SIM_WALL + slot->shift->now_us;
+    int64_t off = vboard_truth_clock_us(board->board, slot->shift->now_us) - wall -
+                  zone_us(slot->shift->options->family, wall);
     if (slot->clock_right && ABS(off) > CLOCK_OFF_MAX_US)
         sim_violation(slot->shift, slot->unit, "I5 passed with a clock that is %d s wrong",
                       (int)(off / 1000000));
@@ -205,15 +217,21 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
         check_pass(slot);
 }
 
-/* The label that sticks on the board that carries this number, and the number that label shows. */
+struct sim_board *sim_oracle_carrier(const struct sim_slot *slot)
+{
+    struct sim_board *boards[] = {slot->own, slot->intruder};
+    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
+        if (carries(slot, boards[i], slot->own->sn))
+            return boards[i];
+    return NULL;
+}
+
 void sim_oracle_label(struct sim_slot *slot)
 {
-    const struct sim_board *boards[] = {slot->own, slot->intruder};
-    for (gsize i = 0; i < G_N_ELEMENTS(boards); i++)
-        if (carries(slot, boards[i], slot->own->sn) && strcmp(boards[i]->label, slot->own->sn) == 0)
-            return;
-    sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
-                  slot->own->sn);
+    const struct sim_board *board = sim_oracle_carrier(slot);
+    if (!board || strcmp(board->label, slot->own->sn) != 0)
+        sim_violation(slot->shift, slot->unit, "I3 the label of %s is confirmed and not on its board",
+                      slot->own->sn);
 }
 
 static void broken(void *context, const char *id, const char *promise, bool ok, const char *finding)

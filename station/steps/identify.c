@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define BROADCAST 255 /* highest address of a profile that names none */
+
 extern const struct step_kind step_identify;
 /* wake.c: waits for a board that sleeps, and tells what to do. */
 bool identify_wake(struct step_context *context, const struct recipe_identify *p, GError **error);
@@ -183,10 +185,22 @@ bool identify_bootloader(struct step_context *context, GError **error)
            post_identity(context, mcu_id, error);
 }
 
+/* On a line of several packs the record says which one was spoken to, all along. */
+static bool note_address(struct step_context *context, GError **error)
+{
+    if (context->plan->profile->address_max == BROADCAST)
+        return true;
+    g_autofree char *text =
+        g_strdup_printf("locked to address %u for the whole run", context->board->address);
+    return step_note(context, text, error);
+}
+
 static bool run(struct step_context *context, GError **error)
 {
     const struct recipe_identify *p = context->step->parameters;
     g_autoptr(GError) silence = NULL;
+    if (!note_address(context, error))
+        return false;
     if (p->wake && !identify_wake(context, p, error))
         return false;
     if (board_identify(context->board, &context->identity, &silence)) {

@@ -8,7 +8,7 @@
 extern const struct step_kind step_identify, step_login_kind, step_flash, step_restart, step_write_identity,
     step_capacity, step_cells, step_parameters, step_switches, step_verify, step_calibrate_zero,
     step_calibrate_gain, step_calibrate_temperature, step_calibrate_cells, step_clock, step_antitheft_off,
-    step_measure_kind, step_prompt, step_sleep, step_label;
+    step_measure_kind, step_prompt, step_defaults, step_sleep, step_label;
 
 const struct step_kind *const step_kinds[] = {
     &step_identify,
@@ -29,6 +29,7 @@ const struct step_kind *const step_kinds[] = {
     &step_antitheft_off,
     &step_measure_kind,
     &step_prompt,
+    &step_defaults,
     &step_sleep,
     &step_label,
     NULL,
@@ -148,16 +149,40 @@ bool step_writes_serial(const struct step_context *context)
     return false;
 }
 
+#define SERIAL_READINGS 4
+
+/* A plain sum over a frame lets some damage through, so a number that differs must be read twice alike. */
+static bool read_serial(struct step_context *context, struct item_value *value, GError **error)
+{
+    const struct plan *plan = context->plan;
+    const struct profile_item *item = profile_item_find(plan->profile, plan->profile->serial_item);
+    struct item_value before = {0};
+    for (unsigned i = 0; i < SERIAL_READINGS; i++) {
+        if (!board_read_item(context->board, item, value, error))
+            return false;
+        if (strcmp(value->text, plan->sn) == 0 || (i > 0 && strcmp(value->text, before.text) == 0))
+            return true;
+        before = *value;
+    }
+    return error_set(error, ERROR_GARBLED, "%s reads otherwise each time, last as '%s'", item->key,
+                     value->text);
+}
+
 /* Until its number is written such a board is one of many; from then on it must carry it. */
 static bool bind_serial(struct step_context *context, const struct board_identity *identity, GError **error)
 {
     const char *key = context->plan->profile->serial_item, *sn = context->plan->sn;
     const char *swapped = context->unique_id[0] ? "the board in the slot was swapped: " : "";
     struct item_value value;
-    if (context->unique_id[0] && strcmp(identity->product, context->identity.product) != 0)
-        return error_set(error, ERROR_RULE, "%sthis run began on a '%s', now it is a '%s'", swapped,
-                         context->identity.product, identity->product);
-    if (!board_read_item(context->board, profile_item_find(context->plan->profile, key), &value, error))
+    struct board_identity again = *identity;
+    const char *began = context->identity.product;
+    if (context->unique_id[0] && strcmp(again.product, began) != 0 &&
+        !board_identify(context->board, &again, error))
+        return false;
+    if (context->unique_id[0] && strcmp(again.product, began) != 0)
+        return error_set(error, ERROR_RULE, "%sthis run began on a '%s', now it is a '%s'", swapped, began,
+                         again.product);
+    if (!read_serial(context, &value, error))
         return false;
     if (!value.absent && strcmp(value.text, sn) != 0)
         return error_set(
@@ -176,14 +201,33 @@ static bool bind_serial(struct step_context *context, const struct board_identit
     return true;
 }
 
+/* Nothing on such a board says which one it is. */
+static bool bind_label(struct step_context *context, const struct board_identity *identity, GError **error)
+{
+    const bool first = context->unique_id[0] == '\0';
+    if (!first && strcmp(identity->product, context->identity.product) != 0)
+        return error_set(error, ERROR_RULE,
+                         "the board in the slot was swapped: this run began on a '%s', now it is a '%s'",
+                         context->identity.product, identity->product);
+    board_serial_text(context->plan->sn, context->unique_id);
+    return !first ||
+           step_note(context, "nothing on this board says which one it is: the scanned label is believed",
+                     error);
+}
+
 bool step_bind_board(struct step_context *context, const struct board_identity *identity, GError **error)
 {
     if (identity->has_unique_id)
         return step_bind_unique_id(context, identity->unique_id, error);
-    return context->plan->profile->unit == UNIT_SERIAL_NUMBER
-               ? bind_serial(context, identity, error)
-               : error_set(error, ERROR_RULE,
-                           "the board shows no unique id, so it cannot be told from others");
+    switch ((enum profile_unit)context->plan->profile->unit) {
+    case UNIT_SERIAL_NUMBER:
+        return bind_serial(context, identity, error);
+    case UNIT_LABEL:
+        return bind_label(context, identity, error);
+    case UNIT_UNIQUE_ID:
+        break;
+    }
+    return error_set(error, ERROR_RULE, "the board shows no unique id, so it cannot be told from others");
 }
 
 bool step_same_board(struct step_context *context, GError **error)
@@ -213,6 +257,10 @@ bool step_check_identity(struct step_context *context, const struct board_identi
     if (product && strcmp(identity->product, product) != 0)
         return error_set(error, ERROR_RULE, "wrong board in the slot: it is a '%s', the recipe is for '%s'",
                          identity->product, product);
+    if (wanted && wanted->hardware && strcmp(identity->hardware, wanted->hardware) != 0)
+        return error_set(error, ERROR_RULE,
+                         "wrong board in the slot: its hardware revision is '%s', the recipe is for '%s'",
+                         identity->hardware, wanted->hardware);
     if (manifest && !listed(manifest->hardware, identity->hardware))
         return error_set(error, ERROR_RULE,
                          "hardware revision '%s' is not one that firmware %s is signed for",

@@ -4,6 +4,8 @@ set -euo pipefail
 
 work=$(mktemp -d /tmp/packline-bad-XXXXXX)
 board_pid=
+family=basen
+address=1
 cleanup() {
     board_stop
     rm -rf "$work"
@@ -26,7 +28,7 @@ die() {
 
 # A demo station whose first unit passed; the tests then use its files with boards of their own.
 station_make() {
-    (cd "$work" && PACKLINE_SHARE="$SOURCE" packline demo --once --speed fast --folder "$work/demo" --board 900001 \
+    (cd "$work" && PACKLINE_SHARE="$SOURCE" packline demo --family "$family" --once --speed fast --folder "$work/demo" --board 900001 \
         --scan BSN90000001 >"$work/first" 2>&1) || {
         cat "$work/first"
         die "the first unit did not pass"
@@ -46,7 +48,7 @@ board_start() {
         defects+=(--defect "$defect")
     done
     rm -f "$work/board.out"
-    "$BUILD/packline-board" --family basen --listen "unix:$work/board.sock" --bench "unix:$work/bench.sock" \
+    "$BUILD/packline-board" --family "$family" --address "$address" --listen "unix:$work/board.sock" --bench "unix:$work/bench.sock" \
         --state "$work/unit-$number.state" --unit-seed "$number" --speed fast "${defects[@]}" >"$work/board.out" 2>&1 &
     board_pid=$!
     for _ in $(seq 100); do

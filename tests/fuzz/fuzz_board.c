@@ -7,14 +7,19 @@
 
 #define SECONDS_MAX 600
 
-static struct profile *profile;
+static const char *const files[] = {"recipes/boards/basen-lt55.yaml", "recipes/boards/clever-176x33.yaml",
+                                    "recipes/boards/topbms-v17.yaml", "recipes/boards/pace-25.yaml"};
+static struct profile *profiles[G_N_ELEMENTS(files)];
+static const struct profile *profile; /* of this input */
 
-static void load_profile(void)
+static void load_profiles(void)
 {
-    g_autoptr(GBytes) bytes = fuzz_source("recipes/boards/basen-lt55.yaml");
-    g_autoptr(bind_report_auto) report = bind_report_new("profile", bytes);
-    profile = profile_load("profile", bytes, report);
-    g_assert_nonnull(profile);
+    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autoptr(GBytes) bytes = fuzz_source(files[i]);
+        g_autoptr(bind_report_auto) report = bind_report_new("profile", bytes);
+        profiles[i] = profile_load("profile", bytes, report);
+        g_assert_nonnull(profiles[i]);
+    }
 }
 
 static bool take(void *context, const struct board_record *record, GError **error)
@@ -63,7 +68,7 @@ static bool operate(struct board *board, unsigned what, GError **error)
         return ok;
     }
     case 6:
-        return board_control(board, what / 10 % (CONTROL_CLEAR_PCB_BARCODE + 1), 0, error);
+        return board_control(board, what / 10 % (CONTROL_CHARGE_LIMITER + 1), 0, error);
     case 7:
         value.item = g_ptr_array_index(profile->items, what / 10 % profile->items->len);
         board->level = 3;
@@ -85,7 +90,9 @@ enum { REFUSE = 1, HEAD = 2, RAW = 4, ECHO = 8, STRANGER = 16 };
 static void frame(GByteArray *out, const uint8_t *piece, size_t n, const uint8_t *request, size_t request_n)
 {
     struct yd1363_decoder decoder;
-    struct yd1363_frame asked = {0}, reply = {.version = 0x22, .cid1 = 0x4a};
+    struct yd1363_frame asked = {0};
+    struct yd1363_frame reply = {.version = (uint8_t)profile->frame.version,
+                                 .cid1 = (uint8_t)profile->frame.equipment};
     char text[YD1363_FRAME_MAX];
     if (n == 0)
         return;
@@ -102,7 +109,7 @@ static void frame(GByteArray *out, const uint8_t *piece, size_t n, const uint8_t
     reply.address = asked.address ^ (how & STRANGER ? 1 : 0);
     reply.cid2 = how & REFUSE && n > 1 ? piece[1] : 0;
     if (how & HEAD)
-        memcpy(reply.info, asked.info, reply.n = MIN(asked.n, 4));
+        memcpy(reply.info, asked.info, reply.n = MIN(asked.n, profile->frame.version == 0x22 ? 4 : 1));
     memcpy(reply.info + reply.n, piece + 1, n - 1);
     reply.n += n - 1;
     g_byte_array_append(out, (const uint8_t *)text, (guint)yd1363_encode(&reply, text));
@@ -111,14 +118,16 @@ static void frame(GByteArray *out, const uint8_t *piece, size_t n, const uint8_t
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_answers answers;
-    if (!profile)
-        load_profile();
+    if (!profiles[0])
+        load_profiles();
     if (size < 3)
         return 0;
+    profile = profiles[(data[1] >> 2) % G_N_ELEMENTS(files)];
     fuzz_answers_open(&answers, data + 2, size - 2, "9600-8N1");
     answers.babble = data[1] & 1;
     answers.shape = data[1] & 2 ? frame : NULL;
     struct board *board = board_open(profile, answers.wire, 1, true, NULL);
+    board->alarm_log = data[1] & 0x80;
     g_autoptr(GError) error = NULL;
     int64_t began = tick_now(&answers.clock.tick);
     bool ok = operate(board, data[0], &error);

@@ -6,10 +6,20 @@
 
 #define FRAMED 0x80 /* in the length of a piece: with what makes it a request */
 
+static const struct {
+    const char *family;
+    uint8_t version, equipment;
+} families[] = {{"basen", 0x22, 0x4a}, {"clever", 0x21, 0x46}, {"pace", 0x25, 0x46}};
+static unsigned family;
+
 /* CID2 and INFO as a frame for this board. */
 static void send_frame(struct vboard *board, const uint8_t *piece, size_t n, int64_t now_us)
 {
-    struct yd1363_frame frame = {.version = 0x22, .address = 1, .cid1 = 0x4a, .cid2 = piece[0], .n = n - 1};
+    struct yd1363_frame frame = {.version = families[family].version,
+                                 .address = 1,
+                                 .cid1 = families[family].equipment,
+                                 .cid2 = piece[0],
+                                 .n = n - 1};
     char text[YD1363_FRAME_MAX];
     memcpy(frame.info, piece + 1, n - 1);
     vboard_accept(board, (const uint8_t *)text, yd1363_encode(&frame, text), now_us);
@@ -31,8 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t now_us = 1000000;
     if (size < 2)
         return 0;
+    family = (data[0] >> 3) % G_N_ELEMENTS(families);
     const struct vboard_options options = {
-        .family = vboard_families()[0], .address = 1, .unit_seed = data[1], .bootloader = data[0] & 1};
+        .family = families[family].family, .address = 1, .unit_seed = data[1], .bootloader = data[0] & 1};
     struct vboard *board = vboard_new(&options, 0, NULL);
     bool bootloader = data[0] & 2;
     int64_t pause_us = data[0] & 4 ? 1000 : 300000;

@@ -132,6 +132,18 @@ battery 112 chatter
 unit RS0000000112
 expect 0 "PASS"
 
+say "its label is scanned back while it sleeps: it is woken for that, and sleeps again"
+sed 's/^store: store/store: store\nconfirm_labels: true/' "$work/station.yaml" >"$work/confirm.yaml"
+battery 113
+code=0
+packline run --station "$work/confirm.yaml" --recipe "$work/recipes/release.yaml" --scan RS0000000113 --yes >"$work/out" 2>&1 \
+    </dev/null || code=$?
+expect 10 "LABEL NOT CONFIRMED"
+packline label confirm --scan RS0000000113 --station "$work/confirm.yaml" >"$work/out" 2>&1 || die "not confirmed"
+code=0
+packline board identify --link "can-socket:$work/bus" --profile "$SOURCE/recipes/boards/rockets-smart.yaml" >"$work/out" 2>&1 || code=$?
+expect 5 "no answer in time"
+
 say "the promises hold"
 packline audit --station "$work/station.yaml" >"$work/out" || die "a promise is violated"
 packline records verify --station "$work/station.yaml" >"$work/out"

@@ -263,7 +263,7 @@ static void run(struct vboard *board, struct line *line, struct line *bench, int
 static const char usage_text[] =
     "Usage: packline-board --family F --listen unix:PATH|tcp:HOST:PORT|pty [OPTION…]\n\n"
     "A virtual board: the far side of the wire. Prints the address it listens on.\n\n"
-    "      --family F         basen, jbd, monv4, rockets\n"
+    "      --family F         basen, clever, jbd, monv4, pace, rockets\n"
     "      --listen ADDRESS   where the service line is\n"
     "      --bench unix:PATH  where the bench around the board is (docs/virtual-bench.md)\n"
     "      --state FILE       non-volatile memory and flash; a new file is a new board\n"

@@ -427,6 +427,23 @@ static void test_clock_jump(void)
     }
 }
 
+/* A step's own time ends it, though the board goes on answering. */
+static void test_step_timeout(void)
+{
+    struct rig rig;
+    struct engine_result result;
+    rig_make(&rig, NULL, 3);
+    line_edit(&rig.line, "recipes/basen-100ah-16s.yaml", "- do: flash", "- do: flash\n    timeout: 300 ms");
+    line_release(&rig.line);
+    run_unit(&rig, "BSN00000001", &result);
+    g_assert_cmpint(result.verdict, ==, VERDICT_FAIL);
+    g_assert_cmpint(result.failed_step, ==, FLASH_STEP);
+    g_assert_cmpint(result.exit_code, ==, 5);
+    check_truth(&rig, "BSN00000001", &result);
+    engine_result_clear(&result);
+    rig_clear(&rig);
+}
+
 /* A recipe that names a sensor behind the last one is told so; the ambient sensor does not stand in for it.
  */
 static void test_sensor_not_there(void)
@@ -502,6 +519,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/unplugged", test_unplugged);
     g_test_add_func("/engine/disturbed", test_disturbed);
     g_test_add_func("/engine/clock-jump", test_clock_jump);
+    g_test_add_func("/engine/step-timeout", test_step_timeout);
     g_test_add_func("/engine/sensor-not-there", test_sensor_not_there);
     g_test_add_func("/engine/reference-far-off", test_reference_far_off);
     g_test_add_func("/engine/one-number-one-board", test_one_number_one_board);

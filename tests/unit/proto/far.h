@@ -35,11 +35,11 @@ static inline void far_signal(void *context, enum wire_signal signal, bool on, i
     vboard_lines(far->board, far->dtr, far->rts, now_us);
 }
 
-static inline void far_open_family(struct far *far, const char *family, const char *line, bool bootloader,
-                                   const char *const *defects)
+static inline void far_open_at(struct far *far, const char *family, unsigned address, const char *line,
+                               bool bootloader, const char *const *defects)
 {
     const struct vboard_options options = {
-        .family = family, .bootloader = bootloader, .address = 1, .unit_seed = 7, .defects = defects};
+        .family = family, .bootloader = bootloader, .address = address, .unit_seed = 7, .defects = defects};
     GError *error = NULL;
     struct wire_options wire = {.tick = &far->clock.tick};
     const struct wire_far_side side = {far, far_accept, far_produce, far_next, far_signal, NULL};
@@ -50,6 +50,12 @@ static inline void far_open_family(struct far *far, const char *family, const ch
     far->board = vboard_new(&options, tick_now(wire.tick), &error);
     g_assert_no_error(error);
     far->wire = wire_loop_open(&side, &wire);
+}
+
+static inline void far_open_family(struct far *far, const char *family, const char *line, bool bootloader,
+                                   const char *const *defects)
+{
+    far_open_at(far, family, 1, line, bootloader, defects);
 }
 
 static inline void far_open(struct far *far, const char *line, bool bootloader, const char *const *defects)

@@ -4,8 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
-/* From the documents named in docs/families/basen.md and from published captures of the framing's other
- * users. */
+/* From the documents named in docs/families/basen.md and clever.md, and from published captures of the
+ * framing's other users (25H: nkinnan/esphome-pace-bms @2ba4bc6, pace_bms_protocol_v25.cpp). */
 static const char *const published[] = {
     "~22014A42E00201FD28",
     "~21014642E00201FD34",
@@ -23,6 +23,18 @@ static const char *const published[] = {
     "~22014A00604654315F472020202020204855414E593034202020313653313030412020200100020101EFB6",
     "~210146F1E00201FD23",
     "~250146C20000FD99",
+    "~21014644E00201FD32",
+    "~52014642E00201FD30",
+    ("~52014600408401100D120D150D0F0D0D0D130D160D150D210D130D130D130D130D100D160D170D2306003D003E003E003E003B"
+     "0"
+     "03B018014EE33B3063A9800025864000000000000E20A"),
+    "~250146C10000FD9A",
+    "~250046B10000FD9C",
+    "~25004600400C180815051D1FFB10",
+    "~250046D10000FD9A",
+    "~25004600F010010E100E740D340AFA35",
+    "~250046D0F010010E100E740D340AFA21",
+    "~2500469AE00200FD1E",
 };
 
 static enum yd1363_state feed(const char *text, size_t n, struct yd1363_frame *frame)

@@ -147,6 +147,16 @@ static inline void line_clear(struct line *line)
     g_free(line->folder);
 }
 
+/* A trial of another recipe in the folder. */
+static inline struct plan *line_trial(const struct line *line, const char *name, const char *scan,
+                                      GError **error)
+{
+    g_autofree char *recipe = line_path(line, name);
+    const struct plan_request request = {
+        .recipe_path = recipe, .scan = scan, .trust = line->trust, .wall_us = INT64_C(1795000000000000)};
+    return plan_make(&request, error);
+}
+
 static inline struct plan *line_plan(const struct line *line, bool production, const char *scan,
                                      GError **error)
 {

@@ -127,6 +127,52 @@ static void test_refused(void)
     }
 }
 
+/* A recipe without firmware, of a board without printed values: what it writes must hold together by itself.
+ */
+static void test_without_firmware(void)
+{
+    static const char recipe[] = "recipes/clever-100ah-16s.yaml",
+                      profile[] = "recipes/boards/clever-176x33.yaml";
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        {"", "", NULL},
+        {"parameter.shunt: 100 A", "parameter.shunt: 70 A", "short-circuit protection"},
+        {"other.scp: 150 mV", "other.scp: 15 V", "outside the range"},
+        {"other.balance_mode: 2", "other.balance_mode: 4", "takes only 0, 1, 2, 3"},
+        {"other.can_protocol: 0", "other.can_protocol: 10", "takes only"},
+        {"other.can_protocol: 0", "other.restore_defaults: 1", "engineers"},
+        {"protect.chg_oc: 110 A", "protect.chg_oc: 15 A", "above"},
+        {"count: 16", "count: 15", "must not be above"},
+        {"count: 16", "count: 177", "expected 1 to 176"},
+        {"      protect.pack_ov: 58.4 V\n", "", "'protect.pack_ov' is not written anew"},
+        {"protect.cell_ov: 3650 mV", "protect.cell_ov: 4200 mV", "LFP"},
+        {"full: 100 Ah", "full: 90 Ah", "falsifies the state of charge"},
+        {"product.remarks: 16S 100 Ah", "product.remarks: 1234567890123456789012345678901", "31 bytes"},
+        {"product.remarks: 16S 100 Ah", "product.remarks: Stückprüfung", "ASCII"},
+        {"  - do: defaults\n", "", NULL},
+        {"  - do: cells\n", "  - do: defaults\n  - do: cells\n", "would take back"},
+        {"  - do: clock\n", "  - do: sleep\n  - do: clock\n", "steps still need it"},
+        {"  - do: sleep\n  - do: label", "  - do: label\n  - do: sleep", "last step"},
+        {"    level: administrator\n", "    level: operator\n", "administrator login"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct line line;
+        g_autoptr(GError) error = NULL;
+        line_make(&line);
+        line_copy(&line, recipe);
+        line_copy(&line, profile);
+        if (cases[i].from[0])
+            line_edit(&line, recipe, cases[i].from, cases[i].to);
+        struct plan *plan = line_trial(&line, recipe, "BSN00000042", &error);
+        if (!plan != !!cases[i].says ||
+            (!plan && (error_kind(error) != ERROR_AUTHOR || !strstr(error->message, cases[i].says))))
+            g_error("'%s' gives: %s", cases[i].to, error ? error->message : "a plan");
+        plan_free(plan);
+        line_clear(&line);
+    }
+}
+
 static void test_waiver(void)
 {
     struct line line;
@@ -260,6 +306,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/tables", test_tables);
     g_test_add_func("/plan/shipped", test_shipped);
     g_test_add_func("/plan/refused", test_refused);
+    g_test_add_func("/plan/without-firmware", test_without_firmware);
     g_test_add_func("/plan/waiver", test_waiver);
     g_test_add_func("/plan/release", test_release);
     g_test_add_func("/plan/package-time", test_package_time);

@@ -1,0 +1,173 @@
+/* board telemetry and board calibrate: what a board measures, and what makes it measure right. */
+#include "station/cli_session.h"
+
+#include "station/base/error.h"
+
+#include <string.h>
+
+extern const struct cli_verb cli_live_verbs[];
+
+static void print_reading(const char *name, enum quantity quantity, int64_t value)
+{
+    g_autofree char *text = value == TELEMETRY_ABSENT ? g_strdup("absent") : quantity_format(quantity, value);
+    printf("%-16s %s\n", name, text);
+}
+
+static void print_telemetry(const struct board_telemetry *t)
+{
+    char name[24];
+    print_reading("pack", QUANTITY_VOLTAGE, t->pack_mv);
+    print_reading("current", QUANTITY_CURRENT, t->current_ma);
+    print_reading("soc", QUANTITY_PERCENT, t->soc_ppc);
+    print_reading("soh", QUANTITY_PERCENT, t->soh_ppc);
+    print_reading("full", QUANTITY_CHARGE, t->full_mah);
+    print_reading("remaining", QUANTITY_CHARGE, t->remaining_mah);
+    print_reading("cycles", QUANTITY_NONE, t->cycles);
+    for (unsigned i = 0; i < t->cells; i++) {
+        g_snprintf(name, sizeof name, "cell %u", i + 1);
+        print_reading(name, QUANTITY_VOLTAGE, t->cell_mv[i]);
+    }
+    for (unsigned i = 0; i < t->sensors; i++) {
+        g_snprintf(name, sizeof name, "temperature %u", i + 1);
+        print_reading(name, QUANTITY_TEMPERATURE, t->sensor_mdeg[i]);
+    }
+    print_reading("MOSFET", QUANTITY_TEMPERATURE, t->mos_mdeg);
+    print_reading("ambient", QUANTITY_TEMPERATURE, t->ambient_mdeg);
+    printf("%-16s %s\n%-16s %s\n", "charge FET", t->charge_fet ? "on" : "off", "discharge FET",
+           t->discharge_fet ? "on" : "off");
+    printf("%-16s %s\n", "active", t->active[0] ? t->active : "nothing");
+}
+
+static json_t *number(int64_t value)
+{
+    return value == TELEMETRY_ABSENT ? json_null() : json_integer(value);
+}
+
+static json_t *numbers(const int64_t *values, unsigned n)
+{
+    json_t *array = json_array();
+    for (unsigned i = 0; i < n; i++)
+        json_array_append_new(array, number(values[i]));
+    return array;
+}
+
+static bool board_telemetry_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    struct board_telemetry t;
+    if (!board_telemetry(session->board, &t, error))
+        return false;
+    if (!input->json) {
+        print_telemetry(&t);
+        return true;
+    }
+    cli_print_json(json_pack(
+        "{s:i,s:s,s:{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b,s:I,s:I,s:s}}", "v", 1, "type",
+        "info", "data", "cells_mv", numbers(t.cell_mv, t.cells), "temperatures_mdeg",
+        numbers(t.sensor_mdeg, t.sensors), "mos_mdeg", number(t.mos_mdeg), "ambient_mdeg",
+        number(t.ambient_mdeg), "pack_mv", (json_int_t)t.pack_mv, "current_ma", (json_int_t)t.current_ma,
+        "soc_ppc", (json_int_t)t.soc_ppc, "soh_ppc", (json_int_t)t.soh_ppc, "full_mah",
+        (json_int_t)t.full_mah, "remaining_mah", (json_int_t)t.remaining_mah, "cycles", (json_int_t)t.cycles,
+        "charge_fet", t.charge_fet, "discharge_fet", t.discharge_fet, "protections",
+        (json_int_t)t.protections, "alarms", (json_int_t)t.alarms, "active", t.active));
+    return true;
+}
+
+/* zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset. What the person says is the truth. */
+static bool board_calibrate_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    static const struct {
+        const char *name;
+        enum board_calibration what;
+        guint arguments;
+        enum quantity quantity;
+    } kinds[] = {{"zero", CALIBRATE_CURRENT_ZERO, 1, QUANTITY_NONE},
+                 {"gain", CALIBRATE_CURRENT_GAIN, 2, QUANTITY_CURRENT},
+                 {"temperature", CALIBRATE_TEMPERATURE, 3, QUANTITY_TEMPERATURE},
+                 {"reset", CALIBRATE_RESET, 1, QUANTITY_NONE}};
+    const char *const *words = (const char *const *)input->arguments->pdata;
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        int64_t truth = 0;
+        guint64 sensor = 0;
+        guint n = input->arguments->len;
+        if (strcmp(kinds[i].name, words[0]) != 0 || n != kinds[i].arguments)
+            continue;
+        if (n == 3 && !g_ascii_string_to_unsigned(words[1], 10, 0, BOARD_SENSORS_MAX + 1, &sensor, NULL))
+            return error_set(error, ERROR_USAGE, "'%s' is no sensor number from 0 to %d", words[1],
+                             BOARD_SENSORS_MAX + 1);
+        if ((n > 1 && !quantity_parse(words[n - 1], kinds[i].quantity, &truth, error)) ||
+            !board_calibrate(session->board, kinds[i].what, (unsigned)sensor, truth, error))
+            return false;
+        printf("%s: done\n", words[0]);
+        return true;
+    }
+    return error_set(error, ERROR_USAGE,
+                     "there are: zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset");
+}
+
+static int with_session(const struct cli_input *input,
+                        bool (*deed)(const struct cli_input *, struct session *, GError **))
+{
+    GError *error = NULL;
+    struct session session = {0};
+    bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
+    session_close(&session);
+    return ok ? 0 : cli_fail(input, error);
+}
+
+static bool board_polarity_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    enum profile_polarity found;
+    if (!cli_has(input, "yes"))
+        return error_set(error, ERROR_USAGE,
+                         "is the charger off and no load connected, so that the charge FET may go off for a "
+                         "moment? then say --yes");
+    if (!board_measure_polarity(session->board, &found, error))
+        return false;
+    printf("fet_polarity: %s\n", found == POLARITY_PLAIN ? "plain" : "inverted");
+    return true;
+}
+
+static int polarity_verb(const struct cli_input *input)
+{
+    return with_session(input, board_polarity_verb);
+}
+
+static int telemetry_verb(const struct cli_input *input)
+{
+    return with_session(input, board_telemetry_verb);
+}
+
+static int calibrate_verb(const struct cli_input *input)
+{
+    return with_session(input, board_calibrate_verb);
+}
+
+static const struct cli_option options[] = {BOARD_OPTIONS, {NULL}};
+static const struct cli_option polarity_options[] = {
+    BOARD_OPTIONS,
+    {"yes", 'y', NULL, false, "no charger and no load are connected: the charge FET may go off for a moment"},
+    {NULL}};
+
+const struct cli_verb cli_live_verbs[] = {
+    {.name = "board telemetry",
+     .arguments = "",
+     .summary = "read what the board measures, and what is active",
+     .options = options,
+     .run = telemetry_verb},
+    {.name = "board calibrate",
+     .arguments = "KIND [SENSOR] [VALUE]",
+     .arguments_min = 1,
+     .arguments_max = 3,
+     .summary = "calibrate the zero, the gain, a temperature; or undo all of it",
+     .text =
+         "The value is the truth, as a reference shows it. Sensors count from 0: cells', MOSFET, ambient.",
+     .options = options,
+     .run = calibrate_verb},
+    {.name = "board polarity",
+     .arguments = "",
+     .summary = "measure which way round the board's FET commands switch",
+     .text = "Public sources contradict each other about some boards. What it prints goes into the profile.",
+     .options = polarity_options,
+     .run = polarity_verb},
+    {NULL},
+};
