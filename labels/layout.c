@@ -16,6 +16,7 @@ static const struct label_field fields[] = {
     {"hardware", "hardware revision the board reports"},
     {"run", "number of the run"},
     {"barcode", "what was scanned"},
+    {"dialect", "says when the dialect was not the vendor's, else nothing"},
     {NULL, NULL},
 };
 
@@ -26,8 +27,8 @@ const struct label_field *label_fields(void)
 
 const char *label_value(const struct label_values *v, const char *name)
 {
-    const char *const values[] = {v->sn,   v->model,   v->capacity, v->strings, v->firmware,
-                                  v->date, v->product, v->hardware, v->run,     v->barcode};
+    const char *const values[] = {v->sn,      v->model,    v->capacity, v->strings, v->firmware, v->date,
+                                  v->product, v->hardware, v->run,      v->barcode, v->dialect};
     for (gsize i = 0; i < G_N_ELEMENTS(values); i++)
         if (strcmp(fields[i].name, name) == 0)
             return values[i] ? values[i] : "";
@@ -61,7 +62,7 @@ static const struct bind_field text_fields[] = {
      .max = 200,
      .doc = "Template; fields stand in braces: {sn} {model} {capacity} {strings} {firmware} {date} {product} "
             "{hardware} "
-            "{run} {barcode}."},
+            "{run} {barcode} {dialect}."},
     {.key = "size",
      .type = BIND_QUANTITY,
      .offset = offsetof(struct layout_text, size),

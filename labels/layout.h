@@ -11,7 +11,8 @@ const struct label_field *label_fields(void); /* ends with name NULL */
 
 /* Values for the templates, by the names above. */
 struct label_values {
-    const char *sn, *model, *capacity, *strings, *firmware, *date, *product, *hardware, *run, *barcode;
+    const char *sn, *model, *capacity, *strings, *firmware, *date, *product, *hardware, *run, *barcode,
+        *dialect;
 };
 /* NULL for a name there is not. */
 const char *label_value(const struct label_values *values, const char *name);

@@ -505,13 +505,19 @@ bool board_image_get(const struct board_image *image, const struct profile_item 
     return false;
 }
 
-static void hide_secrets(const struct profile *profile, const struct profile_block *block, GString *hex)
+/* What is secret stays so where the bytes of its block are shown. */
+static char *block_hex(const struct profile *profile, const struct profile_block *block, const uint8_t *bytes,
+                       gsize n)
 {
+    char *hex = g_malloc0(2 * n + 1);
+    for (gsize i = 0; i < n; i++)
+        g_snprintf(hex + 2 * i, 3, "%02X", bytes[i]);
     for (guint i = 0; i < profile->items->len; i++) {
         const struct profile_item *item = g_ptr_array_index(profile->items, i);
         if (item->in == block && item->secret)
-            memset(hex->str + 2 * item->offset, '*', 2 * (gsize)item->width * (gsize)item->count);
+            memset(hex + 2 * item->offset, '*', 2 * (gsize)(item->width * item->count));
     }
+    return hex;
 }
 
 json_t *board_image_json(const struct board_image *image)
@@ -524,11 +530,8 @@ json_t *board_image_json(const struct board_image *image)
             continue;
         gsize n;
         const uint8_t *data = g_bytes_get_data(bytes, &n);
-        g_autoptr(GString) hex = g_string_sized_new(2 * n);
-        for (gsize i = 0; i < n; i++)
-            g_string_append_printf(hex, "%02X", data[i]);
-        hide_secrets(image->profile, block, hex);
-        json_object_set_new(blocks, block->name, json_string(hex->str));
+        g_autofree char *hex = block_hex(image->profile, block, data, n);
+        json_object_set_new(blocks, block->name, json_string(hex));
     }
     for (guint i = 0; i < image->profile->items->len; i++) {
         const struct profile_item *item = g_ptr_array_index(image->profile->items, i);

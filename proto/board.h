@@ -180,8 +180,8 @@ struct board_image *board_image_read(struct board *board, GError **error) G_GNUC
 void board_image_free(struct board_image *image);
 bool board_image_get(const struct board_image *image, const struct profile_item *item,
                      struct item_value *value);
-/* {"profile":…,"sha256":…,"blocks":{"protect":"0E74…"},"items":{"protect.cell_ov_start":"3.7 V"}}; new
- * reference. The bytes of secrets are ** each. */
+/* {"profile":…,"sha256":…,"blocks":{"protect":"0E74…"},"items":{"protect.cell_ov_start":"3.7 V"}};
+ * the bytes of secrets are "**". New reference. */
 json_t *board_image_json(const struct board_image *image);
 
 /* History: newest first until the board's own end marker; a stream cut short is an error, never a short list.

@@ -2,27 +2,15 @@
 
 #include "firmware/trust.h"
 #include "proto/board.h"
+#include "proto/profile_parts.h"
 #include "station/base/error.h"
 
 #include <string.h>
 
-/* profile_types.c */
-extern const struct bind_choice profile_types[], profile_words_order[];
-unsigned profile_item_width(const struct profile_item *item);
-void profile_check_type(struct profile *profile, const struct profile_item *item, struct bind_report *report);
+#define PACK_PATTERN "-?[a-z0-9_]+((\\.[a-z0-9_]+)+|\\.\\*)"
+#define VALUE_MAX    (INT64_C(1) << 58) /* so that values of a board can be added up */
 
-/* profile_procedures.c, profile_logs.c, profile_sets.c */
-extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_firmware_schema, profile_frame_schema, profile_log_schema,
-    profile_set_schema;
-extern const struct bind_choice profile_auths[], profile_polarities[];
-void profile_check_procedures(struct profile *profile, struct bind_report *report);
-void profile_check_log(struct profile *profile, struct bind_report *report);
-void profile_check_sets(struct profile *profile, struct bind_report *report);
-
-#define VALUE_MAX (INT64_C(1) << 58) /* so that values of a board can be added up */
-
-static const struct bind_choice evidences[] = {
+const struct bind_choice profile_evidences[] = {
     {"vendor-public", EVIDENCE_VENDOR_PUBLIC, "published by the vendor"},
     {"vendor-confidential", EVIDENCE_VENDOR_CONFIDENTIAL, "given by the vendor under contract"},
     {"measured", EVIDENCE_MEASURED, "seen on a real board"},
@@ -32,7 +20,7 @@ static const struct bind_choice evidences[] = {
 
 const char *profile_evidence_name(enum profile_evidence evidence)
 {
-    return evidences[evidence].word;
+    return profile_evidences[evidence].word;
 }
 
 static const struct bind_choice accesses[] = {
@@ -70,7 +58,6 @@ static const struct bind_choice checks[] = {
     {"empty-cell", CHECK_EMPTY_CELL, "left is a voltage at which a cell of the chemistry is empty"},
     {"needs", CHECK_NEEDS, "while left is on, right is set and not 0"},
     {NULL}};
-
 static const struct bind_choice units[] = {
     {"unique-id", UNIT_UNIQUE_ID, "what its maker put there, and no other board has"},
     {"serial-number", UNIT_SERIAL_NUMBER,
@@ -84,7 +71,7 @@ static const struct bind_choice units[] = {
         .key = #key_, .type = kind, .offset = offsetof(struct type_, key_), __VA_ARGS__                      \
     }
 #define EVIDENCE(type_)                                                                                      \
-    F(type_, evidence, BIND_CHOICE, .choices = evidences, .required = true, .doc = "How it is known.")
+    F(type_, evidence, BIND_CHOICE, .choices = profile_evidences, .required = true, .doc = "How it is known.")
 #define SOURCE(type_)                                                                                        \
     F(type_, source, BIND_TEXT, .doc = "Where it is written: manual and section, or document.")
 
@@ -114,10 +101,10 @@ static const struct bind_field block_fields[] = {
     EVIDENCE(profile_block),
     SOURCE(profile_block),
     {NULL}};
-static const struct bind_schema block_schema = {.name = "block",
-                                                .doc = "A run of bytes on the board.",
-                                                .size = sizeof(struct profile_block),
-                                                .fields = block_fields};
+const struct bind_schema profile_block_schema = {.name = "block",
+                                                 .doc = "A run of bytes on the board.",
+                                                 .size = sizeof(struct profile_block),
+                                                 .fields = block_fields};
 
 static const struct bind_field command_fields[] = {
     F(profile_command, name, BIND_TEXT, .required = true, .doc = "One of the dialect's names."),
@@ -126,10 +113,10 @@ static const struct bind_field command_fields[] = {
     EVIDENCE(profile_command),
     SOURCE(profile_command),
     {NULL}};
-static const struct bind_schema command_schema = {.name = "command",
-                                                  .doc = "A command of the dialect and its code.",
-                                                  .size = sizeof(struct profile_command),
-                                                  .fields = command_fields};
+const struct bind_schema profile_command_schema = {.name = "command",
+                                                   .doc = "A command of the dialect and its code.",
+                                                   .size = sizeof(struct profile_command),
+                                                   .fields = command_fields};
 
 static const struct bind_field item_fields[] = {
     F(profile_item, key, BIND_TEXT, .required = true, .pattern = "[a-z0-9_]+(\\.[a-z0-9_]+)+",
@@ -185,7 +172,7 @@ static const struct bind_field item_fields[] = {
       .doc = "The board shows it with its sign turned, and takes it plain."),
     F(profile_item, shown_by, BIND_TEXT,
       .doc = "Item that shows what was written here, where the board lets nobody read it."),
-    F(profile_item, evidence, BIND_CHOICE, .choices = evidences, .preset = "reference",
+    F(profile_item, evidence, BIND_CHOICE, .choices = profile_evidences, .preset = "reference",
       .doc = "How it is known."),
     SOURCE(profile_item),
     F(profile_item, note, BIND_TEXT, .doc = "A quirk worth knowing."),
@@ -258,13 +245,22 @@ static const struct bind_field profile_fields[] = {
     F(profile, chemistry_words, BIND_TEXTS, .max = 16, .doc = "What its raw values 0, 1, … mean."),
     F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
     F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
+    F(profile, barcode_item, BIND_TEXT, .doc = "Item that holds the barcode of the circuit board."),
+    F(profile, pack, BIND_TEXTS, .max = 64, .pattern = PACK_PATTERN,
+      .doc = "What belongs to the pack and moves to another board: keys, `group.*`, or either behind `-` to "
+             "leave it out; the last that fits counts. All else belongs to the board."),
+    F(profile, address_first, BIND_INTEGER, .preset = "1", .max = 255,
+      .doc = "First bus address a board of this family may have."),
+    F(profile, address_last, BIND_INTEGER, .preset = "16", .max = 255,
+      .doc = "Last bus address a board of this family may have."),
     F(profile, unit, BIND_CHOICE, .choices = units, .preset = "unique-id",
       .doc = "What tells one board from another."),
     F(profile, charge_sign, BIND_INTEGER, .preset = "1", .min = -1, .max = 1,
       .doc = "1: charge is positive on the wire; -1: negative."),
-    F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &block_schema,
+    F(profile, blocks, BIND_LIST, .required = true, .min = 1, .max = 64, .child = &profile_block_schema,
       .doc = "Runs of bytes."),
-    F(profile, commands, BIND_LIST, .max = 64, .child = &command_schema, .doc = "Commands and their codes."),
+    F(profile, commands, BIND_LIST, .max = 64, .child = &profile_command_schema,
+      .doc = "Commands and their codes."),
     F(profile, items, BIND_LIST, .required = true, .min = 1, .max = 500, .child = &item_schema,
       .doc = "Values."),
     F(profile, rules, BIND_LIST, .max = 200, .child = &rule_schema, .doc = "Rules between values."),
@@ -455,20 +451,6 @@ static void check_blocks(const struct check *c)
     }
 }
 
-static void check_firmware(const struct check *c)
-{
-    struct profile_firmware *firmware = &c->profile->firmware;
-    g_autoptr(GError) error = NULL;
-    if (!firmware->loader)
-        return;
-    if (!wire_line_parse(firmware->line_text, &firmware->line, &error))
-        wrong(c, firmware, "line", NULL, "%s", error->message);
-    if (!loader_kind_find(firmware->loader))
-        wrong(c, firmware, "loader", NULL, "there is no loader '%s'", firmware->loader);
-    if (firmware->page_size && firmware->flash_size % firmware->page_size)
-        wrong(c, firmware, "flash_size", NULL, "the flash is not a whole number of pages");
-}
-
 static void check_all(const struct check *c)
 {
     struct profile *p = c->profile;
@@ -501,17 +483,20 @@ static void check_all(const struct check *c)
     check_key(c, p, "chemistry_item", p->chemistry_item);
     check_key(c, p, "cells_item", p->cells_item);
     check_key(c, p, "serial_item", p->serial_item);
+    check_key(c, p, "barcode_item", p->barcode_item);
+    if (p->address_first > p->address_last)
+        wrong(c, p, "address_first", NULL, "the first address lies above the last");
     const struct profile_item *serial = profile_item_find(p, p->serial_item);
     if (p->unit == UNIT_SERIAL_NUMBER && (!serial || serial->type != ITEM_TEXT))
         wrong(c, p, "unit", "name it under `serial_item`", "a serial number needs an item of text");
     check_key(c, p, "parameter_version_item", p->parameter_version_item);
-    check_firmware(c);
+    profile_check_firmware(p, c->report);
     profile_check_sets(p, c->report);
     profile_check_procedures(p, c->report);
     profile_check_log(p, c->report);
 }
 
-struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)
+struct profile *profile_bind(const char *path, GBytes *bytes, struct bind_report *report)
 {
     struct profile *profile = bind_load(&profile_schema, bytes, report);
     if (!profile)
@@ -520,8 +505,29 @@ struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report
     const void *data = g_bytes_get_data(bytes, &n);
     trust_sha256(data, n, profile->sha256);
     profile->path = g_strdup(path);
+    return profile;
+}
+
+bool profile_check(struct profile *profile, struct bind_report *report)
+{
     check_all(&(struct check){profile, report});
-    if (bind_report_errors(report) == 0)
+    profile->evidence = profile_evidence_text(profile);
+    return bind_report_errors(report) == 0;
+}
+
+struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report)
+{
+    return profile_load_from(path, bytes, NULL, NULL, report);
+}
+
+struct profile *profile_load_from(const char *path, GBytes *bytes, profile_base base, void *context,
+                                  struct bind_report *report)
+{
+    g_autofree char *schema = bind_peek_schema(bytes);
+    if (g_strcmp0(schema, profile_addresses_schema.name) == 0)
+        return profile_load_completed(path, bytes, base, context, report);
+    struct profile *profile = profile_bind(path, bytes, report);
+    if (!profile || profile_check(profile, report))
         return profile;
     profile_free(profile);
     return NULL;
@@ -532,6 +538,8 @@ void profile_free(struct profile *profile)
     if (!profile)
         return;
     g_clear_pointer(&profile->path, g_free);
+    g_clear_pointer(&profile->evidence, g_free);
+    g_clear_pointer(&profile->base_bytes, g_bytes_unref);
     bind_free(&profile_schema, profile);
 }
 

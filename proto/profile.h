@@ -358,6 +358,9 @@ struct profile {
     char *serial_item;          /* key of the serial number */
     int unit;                   /* enum profile_unit */
     int64_t charge_sign;        /* +1: charge is positive on the wire */
+    char *barcode_item;         /* key of the circuit board's barcode */
+    GPtrArray *pack;            /* char*: keys, "group.*", or either behind "-": what belongs to the pack */
+    int64_t address_first, address_last; /* where boards of this family may be on a bus */
     GPtrArray *blocks, *commands, *items, *rules;
     GPtrArray *sets;                   /* struct profile_set* */
     GPtrArray *telemetry, *procedures; /* struct profile_reading*, struct profile_procedure* */
@@ -368,16 +371,33 @@ struct profile {
     struct profile_firmware firmware;
 
     struct wire_line line;
-    char sha256[65];    /* of the file */
+    char sha256[65];    /* of the file; one that completes another says the other's hash in itself */
+    char *evidence;     /* how blocks, commands and items are known: "vendor-public 4, reference 210" */
+    GBytes *base_bytes; /* of the profile that this one completes with addresses; NULL = none */
     bool has_reference; /* some entry is EVIDENCE_REFERENCE */
     char *path;
 };
 
 extern const struct bind_schema profile_schema; /* packline/profile/1 */
 
-/* NULL with the findings in report. Checks keys unique, items inside blocks, overlaps, presets inside ranges,
- * steps that divide, rule keys known, command names known to the dialect. */
+/* The file kind that completes a profile: the addresses a site knows, and nothing else. */
+extern const struct bind_schema profile_addresses_schema; /* packline/addresses/1 */
+
+/* The addresses of this profile that are packline's own, as a file that completes it; evidence and numbers
+ * are as they are now, for a site to replace. */
+char *profile_addresses_text(const struct profile *profile, const char *name, const char *file);
+
+/* The text of a file of addresses with the present hash of the profile that it completes, or NULL. */
+char *profile_addresses_lock(const char *path, GBytes *bytes, struct bind_report *report,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Either file kind. NULL with the findings in report. Checks keys unique, items inside blocks, overlaps,
+ * presets inside ranges, steps that divide, rule keys known, command names known to the dialect. */
 struct profile *profile_load(const char *path, GBytes *bytes, struct bind_report *report);
+/* The same where the profile that a file completes is not beside it: it is asked for by its hash. */
+typedef GBytes *(*profile_base)(void *context, const char *sha256, GError **error);
+struct profile *profile_load_from(const char *path, GBytes *bytes, profile_base base, void *context,
+                                  struct bind_report *report);
 void profile_free(struct profile *profile);
 const struct profile_item *profile_item_find(const struct profile *profile, const char *key);
 const struct profile_block *profile_block_find(const struct profile *profile, const char *name);
@@ -388,6 +408,8 @@ const struct profile_procedure *profile_procedure_find(const struct profile *pro
 bool profile_has_discharge_gain(const struct profile *profile);
 const char *profile_procedure_word(enum profile_procedure_name name);
 const struct profile_command *profile_command_find(const struct profile *profile, const char *name);
+/* Moves with the pack to another board; the last pattern of `pack:` that fits says so. */
+bool profile_belongs_to_pack(const struct profile *profile, const struct profile_item *item);
 /* The nearest key within two edits, or NULL. */
 const char *profile_item_suggest(const struct profile *profile, const char *key);
 

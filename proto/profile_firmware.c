@@ -1,15 +1,12 @@
-/* The part of a profile that tells where the flash is and how its bootloader is entered. */
-#include "proto/profile.h"
+/* The part of a profile that says where the flash is and how its bootloader is entered. */
+#include "proto/profile_parts.h"
 
-extern const struct bind_schema profile_firmware_schema;
+#include "station/base/error.h"
 
 #define F(type_, key_, kind, ...)                                                                            \
     {                                                                                                        \
         .key = #key_, .type = kind, .offset = offsetof(struct type_, key_), __VA_ARGS__                      \
     }
-#define US(type_, key_, preset_, sentence)                                                                   \
-    F(type_, key_, BIND_QUANTITY, .quantity = QUANTITY_TIME, .min = 1, .max = 600000000, .preset = preset_,  \
-      .doc = sentence)
 
 static const struct bind_choice ways[] = {
     {"command", ENTRY_COMMAND, "a service command of the running application"},
@@ -29,6 +26,9 @@ static const struct bind_schema entry_schema = {.name = "entry",
                                                 .size = sizeof(struct profile_entry),
                                                 .fields = entry_fields};
 
+#define US(type_, key_, preset_, sentence)                                                                   \
+    F(type_, key_, BIND_QUANTITY, .quantity = QUANTITY_TIME, .min = 1, .max = 600000000, .preset = preset_,  \
+      .doc = sentence)
 static const struct bind_field firmware_fields[] = {
     F(profile_firmware, loader, BIND_TEXT, .required = true, .doc = "Loader, e.g. an3155."),
     {.key = "line",
@@ -57,3 +57,19 @@ const struct bind_schema profile_firmware_schema = {.name = "firmware",
                                                     .doc = "Flash and bootloader.",
                                                     .size = sizeof(struct profile_firmware),
                                                     .fields = firmware_fields};
+
+void profile_check_firmware(struct profile *profile, struct bind_report *report)
+{
+    struct profile_firmware *firmware = &profile->firmware;
+    g_autoptr(GError) error = NULL;
+    if (!firmware->loader)
+        return;
+    if (!wire_line_parse(firmware->line_text, &firmware->line, &error))
+        bind_report_error(report, bind_place_of(profile, firmware, "line"), NULL, "%s", error->message);
+    if (!loader_kind_find(firmware->loader))
+        bind_report_error(report, bind_place_of(profile, firmware, "loader"), NULL, "there is no loader '%s'",
+                          firmware->loader);
+    if (firmware->page_size && firmware->flash_size % firmware->page_size)
+        bind_report_error(report, bind_place_of(profile, firmware, "flash_size"), NULL,
+                          "the flash is not a whole number of pages");
+}

@@ -1,9 +1,6 @@
 /* The part of a profile that says how the board's own log is read: record by record on request, as a stream,
  * or as a ring of positions. */
-#include "proto/profile.h"
-
-extern const struct bind_schema profile_log_schema;
-void profile_check_log(struct profile *profile, struct bind_report *report);
+#include "proto/profile_parts.h"
 
 #define RECORD_TIME_MAX 8
 

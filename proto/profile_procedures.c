@@ -1,15 +1,10 @@
 /* The part of a profile that tells a plain register machine what it is: identity, readings, procedures,
  * clock; and what its frames carry. */
-#include "proto/profile.h"
+#include "proto/profile_parts.h"
 
 #include "station/base/error.h"
 
 #include <string.h>
-
-extern const struct bind_schema profile_identity_schema, profile_reading_schema, profile_procedure_schema,
-    profile_clock_schema, profile_frame_schema;
-extern const struct bind_choice profile_auths[], profile_polarities[];
-void profile_check_procedures(struct profile *profile, struct bind_report *report);
 
 #define F(type_, key_, kind, ...)                                                                            \
     {                                                                                                        \

@@ -1,12 +1,9 @@
-/* Named sets of values, and what a chemistry allows a cell. */
-#include "proto/profile.h"
+/* Named sets of values, what a chemistry allows a cell, and what belongs to the pack. */
+#include "proto/profile_parts.h"
 
 #include "station/base/error.h"
 
 #include <string.h>
-
-extern const struct bind_schema profile_set_schema;
-void profile_check_sets(struct profile *profile, struct bind_report *report);
 
 #define F(type_, key_, kind, ...)                                                                            \
     {                                                                                                        \
@@ -97,8 +94,40 @@ static void check_chemistry(const struct profile *profile, const void *map, cons
                           "no chemistry '%s'", chemistry);
 }
 
+static bool pack_match(const char *pattern, const char *key)
+{
+    pattern += pattern[0] == '-';
+    return g_str_has_suffix(pattern, ".*") ? strncmp(pattern, key, strlen(pattern) - 1) == 0
+                                           : strcmp(pattern, key) == 0;
+}
+
+bool profile_belongs_to_pack(const struct profile *profile, const struct profile_item *item)
+{
+    bool belongs = false;
+    for (guint i = 0; i < profile->pack->len; i++) {
+        const char *pattern = g_ptr_array_index(profile->pack, i);
+        if (pack_match(pattern, item->key))
+            belongs = pattern[0] != '-';
+    }
+    return belongs;
+}
+
+static void check_pack(struct profile *profile, struct bind_report *report)
+{
+    for (guint i = 0; i < profile->pack->len; i++) {
+        const char *pattern = g_ptr_array_index(profile->pack, i);
+        bool used = false;
+        for (guint k = 0; k < profile->items->len; k++)
+            used |= pack_match(pattern, ((const struct profile_item *)profile->items->pdata[k])->key);
+        if (!used)
+            bind_report_error(report, bind_place_of(profile, profile, "pack"), NULL, "'%s' fits no item",
+                              pattern);
+    }
+}
+
 void profile_check_sets(struct profile *profile, struct bind_report *report)
 {
+    check_pack(profile, report);
     check_chemistry(profile, profile, profile->chemistry, report);
     if (!profile->chemistry_item != (profile->chemistry_words->len == 0))
         bind_report_error(report, bind_place_of(profile, profile, "chemistry_item"), NULL,

@@ -1,9 +1,5 @@
 /* Types of items on the wire, and what a profile may say of each. */
-#include "proto/profile.h"
-
-extern const struct bind_choice profile_types[], profile_words_order[];
-unsigned profile_item_width(const struct profile_item *item);
-void profile_check_type(struct profile *profile, const struct profile_item *item, struct bind_report *report);
+#include "proto/profile_parts.h"
 
 const struct bind_choice profile_types[] = {
     {"u8", ITEM_U8, "unsigned 8 bit"},

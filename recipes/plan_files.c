@@ -34,6 +34,8 @@ static bool load_profile(struct plan_files *files, const char *recipe_path, GErr
     g_autoptr(bind_report_auto) report = bind_report_new(path, bytes);
     files->profile = profile_load(path, bytes, report);
     keep(files, "profile", bytes);
+    if (files->profile && files->profile->base_bytes)
+        keep(files, "base-profile", files->profile->base_bytes);
     if (!files->profile && bind_report_check(report, error))
         error_set(error, ERROR_AUTHOR, "%s: not a profile", path);
     return files->profile != NULL;

@@ -190,8 +190,9 @@ static void print_value(const struct cli_input *input, const char *key, const st
 {
     g_autofree char *text = value->absent ? g_strdup("(not set)") : profile_value_format(value);
     if (input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key", key,
-                                 "value", text, "raw", (json_int_t)value->raw, "absent", value->absent));
+        cli_print_json(json_pack(
+            "{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key", key, "value", text, "raw",
+            value->item->secret ? (json_int_t)0 : (json_int_t)value->raw, "absent", value->absent));
     else
         printf("%s %s\n", key, text);
 }
@@ -274,11 +275,40 @@ static bool print_record(void *context, const struct board_record *record, GErro
     return true;
 }
 
+static bool keep_record(void *context, const struct board_record *record, GError **error)
+{
+    (void)error;
+    g_autofree char *when = tick_format_utc(record->wall_us);
+    g_string_append_printf(
+        context, "%u,%s,%s,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT "\n", record->id,
+        when, record->what, record->pack_mv, record->current_ma, record->cell_max_mv);
+    return true;
+}
+
+/* A log is erased only behind its export, which went to its own end. */
+static bool erase_log(const struct cli_input *input, struct session *session, GError **error)
+{
+    const char *path = cli_get(input, "keep");
+    g_autoptr(GString) text = g_string_new("id,time,what,pack_mv,current_ma,cell_max_mv\n");
+    g_autoptr(GError) failure = NULL;
+    if (!path)
+        return error_set(error, ERROR_USAGE, "--erase needs --keep FILE: the log is read into it first");
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        return error_set(error, ERROR_USAGE, "%s is there already: nothing is written over it", path);
+    if (!board_history_read(session->board, keep_record, text, error))
+        return false;
+    if (!g_file_set_contents_full(path, text->str, (gssize)text->len,
+                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
+                                  &failure))
+        return error_set(error, ERROR_STORAGE, "%s", failure->message);
+    return board_history_erase(session->board, error);
+}
+
 static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     session->board->alarm_log = cli_has(input, "alarms");
     if (cli_has(input, "erase"))
-        return board_history_erase(session->board, error);
+        return erase_log(input, session, error);
     return board_history_read(session->board, print_record, (void *)input, error);
 }
 
@@ -330,20 +360,43 @@ static const struct {
     {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
 };
 
+/* What the board holds now is not what anybody wrote: it is read whole, at once. */
+static bool read_after_defaults(struct session *session, GError **error)
+{
+    struct board_identity identity;
+    struct tick *tick = session->wire->tick;
+    if (!board_wait_alive(session->board, tick_now(tick) + TICK_S(10), &identity, error))
+        return false;
+    struct board_image *image = board_image_read(session->board, error);
+    if (!image)
+        return false;
+    json_t *json = board_image_json(image);
+    printf("all %u values were read back\n", (unsigned)json_object_size(json_object_get(json, "items")));
+    json_decref(json);
+    board_image_free(image);
+    return true;
+}
+
 static bool board_control_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     const char *name = g_ptr_array_index(input->arguments, 0);
     g_autoptr(GString) names = g_string_new(NULL);
+    if (strcmp(name, "calibrate-reset") == 0) {
+        bool undone = board_calibrate(session->board, CALIBRATE_RESET, 0, 0, error);
+        if (undone)
+            printf("%s: done\n", name);
+        return undone;
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(controls); i++) {
         if (strcmp(controls[i].name, name) == 0) {
             if (!board_control(session->board, controls[i].control, controls[i].argument, error))
                 return false;
             printf("%s: done\n", name);
-            return true;
+            return controls[i].control != CONTROL_FACTORY_DEFAULTS || read_after_defaults(session, error);
         }
         g_string_append_printf(names, "%s%s", i ? ", " : "", controls[i].name);
     }
-    return error_set(error, ERROR_USAGE, "'%s': there are %s", name, names->str);
+    return error_set(error, ERROR_USAGE, "'%s': there are %s, calibrate-reset", name, names->str);
 }
 
 /* Around the profile's items: an engineer's operation, so it is said aloud. */
@@ -417,7 +470,8 @@ static const struct cli_option register_options[] = {
     BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
 static const struct cli_option log_options[] = {
     BOARD_OPTIONS,
-    {"erase", 0, NULL, false, "erase the board's own log instead of reading it"},
+    {"erase", 0, NULL, false, "erase the board's own log, once it is in the file of --keep"},
+    {"keep", 0, "FILE", false, "with --erase: where the log goes first"},
     {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
     {NULL}};
 static const struct cli_option clock_options[] = {
@@ -501,9 +555,10 @@ const struct cli_verb cli_board_verbs[] = {
      .arguments = "OPERATION",
      .arguments_min = 1,
      .arguments_max = 1,
-     .summary = "reset, sleep, switch a FET, clear the PCB barcode, restore defaults",
+     .summary = "reset, sleep, switch a FET, clear the PCB barcode, restore defaults, undo calibration",
      .text = "Operations: reset, sleep, charge-fet-on, charge-fet-off, discharge-fet-on, discharge-fet-off, "
-             "clear-pcb-barcode, factory-defaults. All but reset and sleep need --password-file. A board "
+             "clear-pcb-barcode, factory-defaults (the whole image is read afterwards), calibrate-reset. All "
+             "but reset and sleep need --password-file. A board "
              "refuses to "
              "sleep while it is charged.",
      .options = board_options,

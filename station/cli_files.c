@@ -2,6 +2,7 @@
 #include "station/cli.h"
 
 #include "labels/layout.h"
+#include "proto/parameters.h"
 #include "recipes/plan.h"
 #include "station/base/error.h"
 #include "station/config.h"
@@ -58,6 +59,12 @@ static bool check_manifest(const char *path, GBytes *bytes, struct bind_report *
     return check_plain(&manifest_schema, bytes, report);
 }
 
+static bool check_parameters(const char *path, GBytes *bytes, struct bind_report *report)
+{
+    (void)path;
+    return check_plain(&parameters_schema, bytes, report);
+}
+
 static bool check_release(const char *path, GBytes *bytes, struct bind_report *report)
 {
     (void)path;
@@ -65,9 +72,14 @@ static bool check_release(const char *path, GBytes *bytes, struct bind_report *r
 }
 
 static const struct file_kind kinds[] = {
-    {"recipe", &recipe_schema, check_recipe},       {"profile", &profile_schema, check_profile},
-    {"label", &layout_schema, check_layout},        {"station", &config_schema, check_config},
-    {"manifest", &manifest_schema, check_manifest}, {"release", &release_schema, check_release},
+    {"recipe", &recipe_schema, check_recipe},
+    {"profile", &profile_schema, check_profile},
+    {"addresses", &profile_addresses_schema, check_profile},
+    {"parameters", &parameters_schema, check_parameters},
+    {"label", &layout_schema, check_layout},
+    {"station", &config_schema, check_config},
+    {"manifest", &manifest_schema, check_manifest},
+    {"release", &release_schema, check_release},
 };
 
 static const struct file_kind *kind_by_schema(const char *schema)
@@ -148,7 +160,8 @@ static int schema(const struct cli_input *input)
 {
     const struct file_kind *kind = kind_by_name(g_ptr_array_index(input->arguments, 0));
     if (!kind)
-        return cli_usage(input, "kinds are recipe, profile, label, station, manifest, release");
+        return cli_usage(
+            input, "kinds are recipe, profile, addresses, parameters, label, station, manifest, release");
     json_t *json = bind_json_schema(kind->schema);
     char *text = json_dumps(json, JSON_INDENT(2));
     puts(text);
@@ -161,7 +174,8 @@ static int reference(const struct cli_input *input)
 {
     const struct file_kind *kind = kind_by_name(g_ptr_array_index(input->arguments, 0));
     if (!kind)
-        return cli_usage(input, "kinds are recipe, profile, label, station, manifest, release");
+        return cli_usage(
+            input, "kinds are recipe, profile, addresses, parameters, label, station, manifest, release");
     g_autofree char *title =
         g_strdup_printf("%c%s file reference", g_ascii_toupper(kind->name[0]), kind->name + 1);
     g_autofree char *text = bind_reference(kind->schema, title);

@@ -25,7 +25,7 @@ static bool take_field(struct label_values *values, char *pair, GError **error)
         {"sn", &values->sn},           {"model", &values->model},       {"capacity", &values->capacity},
         {"strings", &values->strings}, {"firmware", &values->firmware}, {"date", &values->date},
         {"product", &values->product}, {"hardware", &values->hardware}, {"run", &values->run},
-        {"barcode", &values->barcode}};
+        {"barcode", &values->barcode}, {"dialect", &values->dialect}};
     for (gsize i = 0; i < G_N_ELEMENTS(all); i++)
         if (strcmp(all[i].name, pair) == 0) {
             *all[i].value = equals + 1;

@@ -3,6 +3,7 @@
 #include "proto/board.h"
 #include "station/base/error.h"
 #include "station/base/words.h"
+#include "station/press.h"
 #include "station/bench.h"
 
 #include <string.h>
@@ -140,18 +141,6 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
     return ok;
 }
 
-static struct profile *load_profile(struct store *store, const char *sha256, GError **error)
-{
-    g_autoptr(GBytes) bytes = store_kept_file(store, sha256, error);
-    if (!bytes)
-        return NULL;
-    g_autoptr(bind_report_auto) report = bind_report_new("profile", bytes);
-    struct profile *profile = profile_load("profile", bytes, report);
-    if (!profile)
-        error_set(error, ERROR_INTERNAL, "profile %.12s does not load any more", sha256);
-    return profile;
-}
-
 bool confirm_label(const struct config *config, struct store *store, const struct unit_request *request,
                    struct screen *screen, GError **error)
 {
@@ -161,7 +150,7 @@ bool confirm_label(const struct config *config, struct store *store, const struc
     const struct config_slot *slot = config_slot_find(config, request->slot, error);
     if (!slot || !find_unit(store, slot->slot, request->scan, &run, hash, error))
         return false;
-    struct profile *profile = load_profile(store, hash, error);
+    struct profile *profile = press_kept_profile(store, hash, error);
     bool ok = profile && ask_board(config, slot, request, profile, screen, unit, &sn, error);
     if (ok) {
         const struct store_label_scan scan = {request->scan, unit, sn.absent ? "" : sn.text};

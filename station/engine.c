@@ -23,6 +23,7 @@ void engine_describe(const struct plan *plan, struct event_run *run)
     run->recipe_sha256 = recipe->sha256;
     run->profile = plan->profile->profile;
     run->profile_sha256 = plan->profile->sha256;
+    run->evidence = plan->profile->evidence;
     run->layout_sha256 = plan->layout_sha256;
     run->release_sha256 = plan->release ? plan->release->sha256 : "";
     run->plan_sha256 = plan->sha256;

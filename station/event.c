@@ -45,6 +45,7 @@ static void put_run(json_t *json, const struct event_run *run)
                  {"recipe_sha256", run->recipe_sha256},
                  {"profile", run->profile},
                  {"profile_sha256", run->profile_sha256},
+                 {"evidence", run->evidence},
                  {"package_version", run->package_version},
                  {"package_sha256", run->package_sha256},
                  {"package_signer", run->package_signer},
@@ -56,7 +57,7 @@ static void put_run(json_t *json, const struct event_run *run)
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         put(json, texts[i].key, texts[i].text);
     if (run->reference)
-        put(json, "dialect", "reference dialect - not the vendor's protocol");
+        put(json, "dialect", "reference dialect, not the vendor's protocol");
     put_number(json, "steps", run->steps);
 }
 

@@ -32,10 +32,11 @@ struct event_run {
     const char *station, *slot, *operator_name, *scan, *sn, *model;
     const char *recipe, *recipe_revision, *recipe_sha256;
     const char *profile, *profile_sha256;
+    const char *evidence; /* how the profile is known: "vendor-public 4, reference 210" */
     const char *package_version, *package_sha256, *package_signer, *image_sha256;
     const char *layout_sha256, *release_sha256, *plan_sha256;
     bool production; /* a released set; else a trial that never counts as a production PASS */
-    bool reference;  /* reference dialect - not the vendor's protocol */
+    bool reference;  /* reference dialect, not the vendor's protocol */
     unsigned steps;
 };
 

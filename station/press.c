@@ -23,7 +23,8 @@ static struct label_values values_of(json_t *p)
                                  .product = word(p, "product"),
                                  .hardware = word(p, "hardware"),
                                  .run = word(p, "run"),
-                                 .barcode = word(p, "barcode")};
+                                 .barcode = word(p, "barcode"),
+                                 .dialect = word(p, "dialect")};
 }
 
 static void put(json_t *to, const char *key, const char *text)
@@ -59,6 +60,7 @@ static json_t *make_payload(struct store *store, const struct profile *profile, 
     put(payload, "product", word(row, "product"));
     put(payload, "hardware", word(row, "hardware"));
     put(payload, "barcode", word(row, "scan"));
+    put(payload, "dialect", word(row, "dialect"));
     put(payload, "date", date);
     put(payload, "run", number);
     bool pass = strcmp(word(row, "verdict"), "PASS") == 0 ||
@@ -136,6 +138,23 @@ bool press_unit(const struct press *press, const struct layout *layout, const st
     return ok;
 }
 
+static GBytes *kept_base(void *context, const char *sha256, GError **error)
+{
+    return store_kept_file(context, sha256, error);
+}
+
+struct profile *press_kept_profile(struct store *store, const char *sha256, GError **error)
+{
+    g_autoptr(GBytes) bytes = store_kept_file(store, sha256, error);
+    if (!bytes)
+        return NULL;
+    g_autoptr(bind_report_auto) report = bind_report_new("profile", bytes);
+    struct profile *profile = profile_load_from("profile", bytes, kept_base, store, report);
+    if (!profile)
+        error_set(error, ERROR_INTERNAL, "the kept profile %s does not load any more", sha256);
+    return profile;
+}
+
 bool press_again(const struct press *press, const char *sn, GError **error)
 {
     const struct store_filter filter = {.sn = sn, .verdict = "PASS", .limit = 1};
@@ -149,17 +168,14 @@ bool press_again(const struct press *press, const char *sn, GError **error)
     }
     int64_t run = json_integer_value(json_object_get(row, "run"));
     g_autoptr(GBytes) layout_bytes = store_kept_file(press->store, word(row, "layout_sha256"), error);
-    g_autoptr(GBytes) profile_bytes =
-        layout_bytes ? store_kept_file(press->store, word(row, "profile_sha256"), error) : NULL;
-    if (profile_bytes) {
+    struct profile *profile =
+        layout_bytes ? press_kept_profile(press->store, word(row, "profile_sha256"), error) : NULL;
+    if (profile) {
         g_autoptr(bind_report_auto) layout_report = bind_report_new("layout", layout_bytes);
-        g_autoptr(bind_report_auto) profile_report = bind_report_new("profile", profile_bytes);
         struct layout *layout = layout_load("layout", layout_bytes, layout_report);
-        struct profile *profile = profile_load("profile", profile_bytes, profile_report);
-        ok = layout && profile
-                 ? press_unit(press, layout, profile, run, error)
-                 : error_set(error, ERROR_INTERNAL,
-                             "the layout or profile of run %" G_GINT64_FORMAT " does not load any more", run);
+        ok = layout ? press_unit(press, layout, profile, run, error)
+                    : error_set(error, ERROR_INTERNAL,
+                                "the layout of run %" G_GINT64_FORMAT " does not load any more", run);
         layout_free(layout);
         profile_free(profile);
     }

@@ -22,6 +22,9 @@ struct press {
 /* Renders the layout with what the record says, queues the job, sends it, records how it went. */
 bool press_unit(const struct press *press, const struct layout *layout, const struct profile *profile,
                 int64_t run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The profile of a run as it was kept, whatever became of its file. */
+struct profile *press_kept_profile(struct store *store, const char *sha256,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The label of a unit that passed and whose label surely never reached a printer, with the layout the run
  * used. */
 bool press_again(const struct press *press, const char *sn, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -105,7 +105,7 @@ void screen_event(struct screen *screen, const struct event *event)
         printf("run %" G_GINT64_FORMAT "  %s  recipe %s r%s  %s%s\n", event->run, event->begin.sn,
                event->begin.recipe, event->begin.recipe_revision,
                event->begin.production ? "production" : "TRIAL",
-               event->begin.reference ? "  (reference dialect - not the vendor's protocol)" : "");
+               event->begin.reference ? "  (reference dialect, not the vendor's protocol)" : "");
         break;
     case EVENT_STEP_BEGIN:
         if (screen->terminal) {

@@ -382,8 +382,8 @@ static bool post_value(struct step_context *context, const struct item_value *wr
                           .before = before_text,
                           .written = written_text,
                           .found = found_text,
-                          .raw_written = written->raw,
-                          .raw_found = found->raw,
+                          .raw_written = item->secret ? 0 : written->raw,
+                          .raw_found = item->secret ? 0 : found->raw,
                           .stage = stage,
                           .ok = *same};
     return step_post(context, &event, error);

@@ -16,7 +16,7 @@
 #define APPLICATION_ID 0x504b4c4a /* as in schema.sql */
 
 /* What brings a database from one version to the next; the first makes it. */
-static const char *const migrations[STORE_SCHEMA_VERSION] = {store_schema_sql};
+static const char *const migrations[STORE_SCHEMA_VERSION] = {store_schema_sql, "" /* v_run.evidence */};
 
 /* The kernel drops a dead process's lock, so a lock is never stale. */
 static bool take_lock(struct store *store, GError **error)
@@ -126,6 +126,22 @@ static bool get_version(struct store *store, int64_t *version, GError **error)
     return true;
 }
 
+static bool drop_derived(struct store *store, GError **error)
+{
+    while (true) {
+        g_autofree char *drop = NULL;
+        if (!store_get_text(store, error, &drop,
+                            "SELECT 'DROP ' || type || ' ' || name FROM sqlite_schema WHERE type = 'view' OR"
+                            " (type = 'trigger' AND name GLOB 'derive_*') LIMIT 1",
+                            NULL))
+            return false;
+        if (!drop)
+            return true;
+        if (!store_exec(store, drop, error))
+            return false;
+    }
+}
+
 /* One transaction from whatever version to the present one; views hold no data and are made anew. */
 static bool migrate(struct store *store, GError **error)
 {
@@ -139,6 +155,7 @@ static bool migrate(struct store *store, GError **error)
     bool ok = store_exec(store, "BEGIN EXCLUSIVE", error);
     for (; ok && version < STORE_SCHEMA_VERSION; version++)
         ok = store_exec(store, migrations[version], error);
+    ok = ok && drop_derived(store, error);
     for (gsize i = 0; ok && i < G_N_ELEMENTS(rest); i++)
         ok = store_exec(store, rest[i], error);
     ok = ok && store_exec(store, "COMMIT", error);

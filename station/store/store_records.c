@@ -170,7 +170,8 @@ bool store_export_csv(struct store *store, const struct store_filter *filter, FI
     static const char columns[] =
         "run, sn, uid, model, started, verdict, mode, firmware, recipe, recipe_revision, station,"
         " slot, operator, failed_step, error_kind, failure, printf('%.3f', seconds) AS seconds,"
-        " hardware, package_sha256, release_sha256, dialect";
+        " hardware, package_sha256, release_sha256, dialect,"
+        " profile, profile_sha256, evidence";
     int code;
     sqlite3_stmt *row =
         prepare_list(store, columns, filter, filter->limit ? filter->limit : (int64_t)-1, error);

@@ -8,14 +8,15 @@ SELECT r.run, r.sn, r.uid, r.model, strftime('%Y-%m-%dT%H:%M:%SZ', r.started_us 
        (SELECT s.verb FROM step s WHERE s.run = r.run AND s.step = e.step ORDER BY s.attempt DESC LIMIT 1) AS failed_step,
        e.duration_us / 1000000.0 AS seconds, r.scan, r.profile, r.recipe_sha256, r.profile_sha256, r.package_sha256,
        r.package_signer, r.image_sha256, r.layout_sha256, r.release_sha256, r.plan_sha256,
-       CASE r.reference WHEN 1 THEN 'reference dialect - not the vendor''s protocol' ELSE '' END AS dialect,
+       CASE r.reference WHEN 1 THEN 'reference dialect, not the vendor''s protocol' ELSE '' END AS dialect,
+       coalesce((SELECT j.payload ->> 'evidence' FROM journal j WHERE j.seq = r.began_seq), '') AS evidence,
        r.started_us
 FROM run r LEFT JOIN run_end e ON e.run = r.run;
 
 CREATE VIEW v_unit AS
 SELECT u.sn, u.uid, r.model, u.firmware, r.product, r.hardware, r.recipe, r.recipe_revision, u.run,
        strftime('%Y-%m-%dT%H:%M:%SZ', e.ended_us / 1000000, 'unixepoch') AS passed, r.station, r.operator,
-       CASE r.reference WHEN 1 THEN 'reference dialect - not the vendor''s protocol' ELSE '' END AS dialect
+       CASE r.reference WHEN 1 THEN 'reference dialect, not the vendor''s protocol' ELSE '' END AS dialect
 FROM unit u JOIN run r ON r.run = u.run JOIN run_end e ON e.run = u.run;
 
 CREATE VIEW v_step AS

@@ -1,10 +1,10 @@
-/* Every kind of file that people write: recipe, profile, station, label layout, manifest, release. The file's
- * own `schema:` line says which. */
+/* Every kind of file that people write: recipe, profile, addresses, parameters, station, label layout,
+ * manifest, release. The file's own `schema:` line says which. */
 #include "tests/fuzz/fuzz.h"
 
 #include "firmware/package.h"
 #include "labels/layout.h"
-#include "proto/profile.h"
+#include "proto/parameters.h"
 #include "recipes/recipe.h"
 #include "recipes/release.h"
 #include "station/config.h"
@@ -54,12 +54,40 @@ static void use_profile(struct profile *profile)
     profile_free(profile);
 }
 
+#define BOARDS SOURCE_DIR "/recipes/boards/"
+
+/* The hash of the profile that is completed is made right, or nothing behind it would be reached. */
+static void use_addresses(GBytes *bytes, struct bind_report *report)
+{
+    g_autoptr(bind_report_auto) unlocked = bind_report_new("fuzz", bytes);
+    g_autofree char *text = profile_addresses_lock(BOARDS "fuzz", bytes, unlocked, NULL);
+    g_autoptr(GBytes) locked = text ? g_bytes_new(text, strlen(text)) : g_bytes_ref(bytes);
+    use_profile(profile_load(BOARDS "fuzz", locked, report));
+}
+
+static void use_parameters(GBytes *bytes, struct bind_report *report)
+{
+    g_autoptr(GBytes) base = bind_read_file(BOARDS "basen-lt55.yaml", BIND_FILE_MAX, NULL);
+    g_autoptr(bind_report_auto) base_report = bind_report_new("base", base);
+    struct profile *profile = profile_load("base", base, base_report);
+    struct parameters *parameters = parameters_load("fuzz", bytes, report);
+    GArray *values = parameters ? parameters_resolve(parameters, profile, report) : NULL;
+    g_assert_true((values != NULL) == (bind_report_errors(report) == 0));
+    g_clear_pointer(&values, g_array_unref);
+    parameters_free(parameters);
+    profile_free(profile);
+}
+
 static void load(const char *schema, GBytes *bytes, struct bind_report *report)
 {
     if (g_str_has_prefix(schema, "packline/recipe/"))
         recipe_free(recipe_load("fuzz", bytes, report));
     else if (g_str_has_prefix(schema, "packline/profile/"))
         use_profile(profile_load("fuzz", bytes, report));
+    else if (g_str_has_prefix(schema, "packline/addresses/"))
+        use_addresses(bytes, report);
+    else if (g_str_has_prefix(schema, "packline/parameters/"))
+        use_parameters(bytes, report);
     else if (g_str_has_prefix(schema, "packline/station/"))
         config_free(config_load("fuzz", bytes, report));
     else if (g_str_has_prefix(schema, "packline/label/"))

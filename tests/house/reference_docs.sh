@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 fail=0
-for kind in recipe profile label station manifest release; do
+for kind in recipe profile addresses parameters label station manifest release; do
     if ! diff -u "$SOURCE/docs/reference-$kind.md" <("$BUILD/packline" reference $kind); then
         echo "docs/reference-$kind.md is old: packline reference $kind > docs/reference-$kind.md"
         fail=1
@@ -24,7 +24,7 @@ while read -r verb; do
             fail=1
         }
     done
-done < <("$BUILD/packline" --help | sed -nE 's/^  ([a-z]+( [a-z]+)?) .*/\1/p')
+done < <("$BUILD/packline" --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p')
 "$BUILD/packline-board" --man >page.1
 mandoc -Tlint -W error page.1 || fail=1
 for option in $("$BUILD/packline-board" --help | grep -oE '\-\-[a-z-]+' | sort -u); do

@@ -53,7 +53,7 @@ echo "== 23S LFP, with firmware"
 "$BUILD/packline" demo --once --speed fast --family monv4 --folder "$work/demo" --scan BSN00000123 >"$work/out" 2>&1 ||
     die "the unit did not pass"
 grep -q '^PASS BSN00000123$' "$work/out" || die "no PASS"
-grep -q "reference dialect - not the vendor's protocol" "$work/out" || die "the dialect is not named"
+grep -q "reference dialect, not the vendor's protocol" "$work/out" || die "the dialect is not named"
 [ -s "$work/demo/printed/BSN00000123.png" ] || die "no label"
 "$BUILD/packline" records show BSN00000123 --station "$work/demo/station.yaml" >"$work/record"
 grep -q 'reference dialect' "$work/record" || die "the record does not name the dialect"

@@ -301,6 +301,46 @@ static void test_sleep(void)
     tear_down(&f);
 }
 
+static bool cut_off(void *context, const struct board_record *record, GError **error)
+{
+    struct fixture *f = context;
+    (void)record;
+    (void)error;
+    vboard_power(f->far.board, false, tick_now(&f->far.clock.tick));
+    return true;
+}
+
+/* A log that breaks off is an error, never a short log. */
+static void test_history_cut(void)
+{
+    struct fixture f;
+    g_autoptr(GError) error = NULL;
+    set_up(&f, NULL);
+    g_assert_false(board_history_read(f.board, cut_off, &f, &error));
+    g_assert_true(error_rule(error)->exit_code == 5);
+    tear_down(&f);
+}
+
+/* A secret is in no document: neither as a value nor among the bytes of its block. */
+static void test_secret_in_image(void)
+{
+    struct fixture f;
+    g_autoptr(GError) error = NULL;
+    set_up(&f, NULL);
+    struct profile_item *item = (struct profile_item *)profile_item_find(f.profile, "protect.cell_ov_delay");
+    item->secret = true; /* 1000 ms: 03E8 */
+    struct board_image *image = board_image_read(f.board, &error);
+    g_assert_no_error(error);
+    json_t *json = board_image_json(image);
+    const char *hex = json_string_value(json_object_get(json_object_get(json, "blocks"), "protect"));
+    const char *text = json_string_value(json_object_get(json_object_get(json, "items"), item->key));
+    g_assert_cmpstr(text, ==, "***");
+    g_assert_true(g_str_has_prefix(hex, "0E74****0D34"));
+    json_decref(json);
+    board_image_free(image);
+    tear_down(&f);
+}
+
 /* A physical wire refuses our own dialect, whatever decorates it. */
 static void test_reference_refused(void)
 {
@@ -354,6 +394,8 @@ int main(int argc, char **argv)
     g_test_add_func("/board/clock", test_clock);
     g_test_add_func("/board/antitheft", test_antitheft);
     g_test_add_func("/board/history", test_history);
+    g_test_add_func("/board/history-cut", test_history_cut);
+    g_test_add_func("/board/secret-in-image", test_secret_in_image);
     g_test_add_func("/board/sleep", test_sleep);
     g_test_add_func("/board/reference-refused", test_reference_refused);
     g_test_add_func("/board/corruption", test_corruption);

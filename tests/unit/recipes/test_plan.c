@@ -68,6 +68,8 @@ static void test_refused(void)
         {recipe, "identity.product_id: BG", "config.parameter_version: 3\n      identity.product_id: BG",
          ERROR_AUTHOR, "read-only"},
         {recipe, "  - do: verify\n", "", ERROR_AUTHOR, "not read again"},
+        {recipe, "  - do: verify\n", "  - do: sleep\n  - do: verify\n", ERROR_AUTHOR,
+         "the board sleeps while steps still need it"},
         {recipe, "  - do: identify\n    retries: 2\n", "", ERROR_AUTHOR, "first step"},
         {recipe,
          "  - do: calibrate_zero\n    samples: 8\n    spread: 100 mA\n    tolerance: 50 mA\n    "

@@ -1,0 +1,359 @@
+/* board export, board import: the parameters of a pack from one board to another. scan-bus: who is on a line.
+ */
+#include "station/cli_session.h"
+
+#include "proto/parameters.h"
+#include "proto/scan_bus.h"
+#include "station/base/error.h"
+
+#include <string.h>
+
+extern const struct cli_verb cli_parameters_verbs[];
+
+static bool write_new(const char *path, const char *text, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        return error_set(error, ERROR_USAGE, "%s is there already: nothing is written over it", path);
+    return g_file_set_contents_full(path, text, -1,
+                                    G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
+                                    &failure) ||
+           error_set(error, ERROR_STORAGE, "%s", failure->message);
+}
+
+static char *export_text(struct session *session, const struct board_image *image,
+                         struct board_identity *identity, GError **error)
+{
+    return board_identify(session->board, identity, error)
+               ? parameters_text(image, identity, tick_wall(session->wire->tick))
+               : NULL;
+}
+
+static bool export_board(const struct cli_input *input, struct session *session, GError **error)
+{
+    struct board_identity identity = {0};
+    struct board_image *image = board_image_read(session->board, error);
+    g_autofree char *text = image ? export_text(session, image, &identity, error) : NULL;
+    board_image_free(image);
+    if (!text)
+        return false;
+    if (!cli_has(input, "out")) {
+        fputs(text, stdout);
+        return true;
+    }
+    if (!write_new(cli_get(input, "out"), text, error))
+        return false;
+    printf("%s\n", cli_get(input, "out"));
+    return true;
+}
+
+/* import */
+struct import {
+    const struct cli_input *input;
+    struct session *session;
+    struct board_image *image; /* as found */
+    GArray *values;            /* struct item_value: all that the file says */
+    GArray *changes;           /* those that the board does not hold yet */
+    struct item_value shown[16];
+    unsigned next;
+    GString *broken;
+};
+
+static bool same(const struct item_value *a, const struct item_value *b)
+{
+    bool text = a->item->type == ITEM_TEXT || a->item->type == ITEM_BYTES || a->item->type == ITEM_VERSION;
+    return text ? strcmp(a->text, b->text) == 0 : a->raw == b->raw;
+}
+
+static const struct item_value *find_value(const GArray *values, const char *key)
+{
+    for (guint i = 0; i < values->len; i++) {
+        const struct item_value *value = &g_array_index(values, struct item_value, i);
+        if (strcmp(value->item->key, key) == 0)
+            return value;
+    }
+    return NULL;
+}
+
+/* As it will be: what is written, else what was found. A rule compares few values at a time. */
+static const struct item_value *as_it_will_be(void *context, const char *key)
+{
+    struct import *import = context;
+    const struct item_value *written = find_value(import->values, key);
+    const struct profile_item *item = profile_item_find(import->session->profile, key);
+    struct item_value *found = &import->shown[import->next++ % G_N_ELEMENTS(import->shown)];
+    if (written)
+        return written;
+    return item && board_image_get(import->image, item, found) ? found : NULL;
+}
+
+static bool touches(const struct import *import, const struct profile_rule *rule)
+{
+    if (find_value(import->changes, rule->left) ||
+        (rule->right && find_value(import->changes, rule->right)) ||
+        (rule->cells && find_value(import->changes, rule->cells)))
+        return true;
+    for (guint i = 0; i < rule->parts->len; i++)
+        if (find_value(import->changes, g_ptr_array_index(rule->parts, i)))
+            return true;
+    return false;
+}
+
+static bool waived(const struct import *import, const struct profile_rule *rule)
+{
+    const GPtrArray *all = cli_all(import->input, "waive");
+    for (guint i = 0; all && rule->waivable && i < all->len; i++)
+        if (strcmp(g_ptr_array_index(all, i), rule->name) == 0)
+            return true;
+    return false;
+}
+
+/* What the board brings with it is a remark; what is about to be written is refused. */
+static void rule_broken(void *context, const struct profile_rule *rule, const char *sentence)
+{
+    struct import *import = context;
+    if (!touches(import, rule) || waived(import, rule))
+        fprintf(stderr, "packline: warning: %s\n", sentence);
+    else
+        g_string_append_printf(import->broken, "%s%s (%s%s)", import->broken->len ? "; " : "", sentence,
+                               rule->waivable ? "--waive " : "rule ", rule->name);
+}
+
+static void find_changes(struct import *import)
+{
+    for (guint i = 0; i < import->values->len; i++) {
+        const struct item_value *value = &g_array_index(import->values, struct item_value, i);
+        struct item_value found = {0};
+        if (!board_image_get(import->image, value->item, &found) || !same(value, &found))
+            g_array_append_val(import->changes, *value);
+    }
+}
+
+static bool compare(struct import *import, GError **error)
+{
+    struct item_value *wanted = (struct item_value *)(void *)import->values->data;
+    g_autofree struct item_value *found = g_memdup2(wanted, import->values->len * sizeof *wanted);
+    if (!board_read_values(import->session->board, found, import->values->len, error))
+        return false;
+    for (guint i = 0; i < import->values->len; i++) {
+        if (same(&wanted[i], &found[i]))
+            continue;
+        g_autofree char *written = profile_value_format(&wanted[i]);
+        g_autofree char *held = profile_value_format(&found[i]);
+        return error_set(error, ERROR_MISMATCH, "%s was written as %s but reads %s", wanted[i].item->key,
+                         written, held);
+    }
+    return true;
+}
+
+/* What tells boards apart that have no unique id. */
+static bool same_serial(struct import *import, GError **error)
+{
+    const struct profile *profile = import->session->profile;
+    const struct profile_item *item = profile_item_find(profile, profile->serial_item);
+    struct item_value was = {0}, is = {0};
+    if (!item || !board_image_get(import->image, item, &was))
+        return true;
+    if (!board_read_item(import->session->board, item, &is, error))
+        return false;
+    return was.absent == is.absent && strcmp(was.text, is.text) == 0
+               ? true
+               : error_set(error, ERROR_RULE, "the board was swapped while it was written");
+}
+
+/* The same board as before, or the values went to a stranger. */
+static bool still_same(struct import *import, const struct board_identity *before, GError **error)
+{
+    struct board_identity now = {0};
+    if (!board_identify(import->session->board, &now, error))
+        return false;
+    if (!before->has_unique_id && !now.has_unique_id)
+        return same_serial(import, error);
+    return now.has_unique_id == before->has_unique_id &&
+                   memcmp(now.unique_id, before->unique_id, sizeof now.unique_id) == 0
+               ? true
+               : error_set(error, ERROR_RULE, "the board was swapped while it was written");
+}
+
+static bool write_changes(struct import *import, GError **error)
+{
+    struct board_identity identity = {0};
+    g_autofree char *before = export_text(import->session, import->image, &identity, error);
+    if (!before || !write_new(cli_get(import->input, "keep"), before, error))
+        return false;
+    if (import->changes->len == 0) {
+        printf("nothing to write: the board holds all %u values\n", import->values->len);
+        return true;
+    }
+    if (!board_write_values(import->session->board,
+                            (const struct item_value *)(const void *)import->changes->data,
+                            import->changes->len, error) ||
+        !compare(import, error) || !still_same(import, &identity, error))
+        return false;
+    printf("%u values written, %u held already; all read back. Before: %s\n", import->changes->len,
+           import->values->len - import->changes->len, cli_get(import->input, "keep"));
+    return true;
+}
+
+static bool import_values(struct import *import, GError **error)
+{
+    import->image = board_image_read(import->session->board, error);
+    if (!import->image)
+        return false;
+    find_changes(import);
+    profile_check_rules(import->session->profile, NULL, as_it_will_be, rule_broken, import);
+    if (import->broken->len)
+        return error_set(error, ERROR_RULE, "%s", import->broken->str);
+    return write_changes(import, error);
+}
+
+static GArray *load_values(const char *path, const struct profile *profile, GError **error)
+{
+    g_autoptr(GBytes) bytes = bind_read_file(path, BIND_FILE_MAX, error);
+    if (!bytes)
+        return NULL;
+    g_autoptr(bind_report_auto) report = bind_report_new(path, bytes);
+    struct parameters *parameters = parameters_load(path, bytes, report);
+    GArray *values = parameters ? parameters_resolve(parameters, profile, report) : NULL;
+    parameters_free(parameters);
+    if (!values && bind_report_check(report, error))
+        error_set(error, ERROR_AUTHOR, "%s: no parameters", path);
+    return values;
+}
+
+static bool import_board(const struct cli_input *input, struct session *session, GError **error)
+{
+    struct import import = {.input = input, .session = session};
+    if (!cli_has(input, "keep"))
+        return error_set(error, ERROR_USAGE, "--keep FILE is needed: what the board holds now is kept there");
+    import.values = load_values(g_ptr_array_index(input->arguments, 0), session->profile, error);
+    if (!import.values)
+        return false;
+    import.changes = g_array_new(FALSE, FALSE, sizeof(struct item_value));
+    import.broken = g_string_new(NULL);
+    bool ok = import_values(&import, error);
+    board_image_free(import.image);
+    g_array_unref(import.values);
+    g_array_unref(import.changes);
+    g_string_free(import.broken, TRUE);
+    return ok;
+}
+
+static int with_session(const struct cli_input *input,
+                        bool (*deed)(const struct cli_input *, struct session *, GError **))
+{
+    GError *error = NULL;
+    struct session session = {0};
+    bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
+    session_close(&session);
+    return ok ? 0 : cli_fail(input, error);
+}
+
+static int export_verb(const struct cli_input *input)
+{
+    return with_session(input, export_board);
+}
+
+static int import_verb(const struct cli_input *input)
+{
+    return with_session(input, import_board);
+}
+
+/* scan-bus */
+static bool address_option(const struct cli_input *input, const char *name, int64_t preset, unsigned *value,
+                           GError **error)
+{
+    guint64 number = (guint64)preset;
+    const char *text = cli_get(input, name);
+    if (text && !g_ascii_string_to_unsigned(text, 10, 0, 255, &number, NULL))
+        return error_set(error, ERROR_USAGE, "--%s: '%s' is no address from 0 to 255", name, text);
+    *value = (unsigned)number;
+    return true;
+}
+
+static void show_board(const struct cli_input *input, const struct bus_board *board)
+{
+    char id[BOARD_UNIQUE_ID_TEXT] = "";
+    if (board->identity.has_unique_id)
+        board_unique_id_text(board->identity.unique_id, id);
+    if (input->json)
+        cli_print_json(json_pack("{s:i,s:s,s:{s:i,s:s,s:s,s:s,s:s,s:s}}", "v", 1, "type", "info", "data",
+                                 "address", (int)board->address, "product", board->identity.product,
+                                 "firmware", board->identity.firmware, "serial", board->serial, "barcode",
+                                 board->barcode, "unique_id", id));
+    else
+        printf("%3u  %-16s  %-10s  %-24s  %-20s  %s\n", board->address, board->identity.product,
+               board->identity.firmware, board->serial[0] ? board->serial : "(no number)", board->barcode,
+               id);
+}
+
+static bool scan(const struct cli_input *input, struct session *session, GError **error)
+{
+    unsigned first, last;
+    if (!address_option(input, "first", session->profile->address_first, &first, error) ||
+        !address_option(input, "last", session->profile->address_last, &last, error))
+        return false;
+    /* A board without an address would answer at each. */
+    if (session->profile->address_first == session->profile->address_last &&
+        (first != last || first != (unsigned)session->profile->address_last))
+        return error_set(error, ERROR_USAGE,
+                         "boards of profile '%s' have no address: each is alone on its line",
+                         session->profile->profile);
+    g_autoptr(GArray) boards = bus_scan(session->profile, session->wire, first, last,
+                                        cli_has(input, "allow-reference"), NULL, NULL, error);
+    for (guint i = 0; boards && i < boards->len; i++)
+        show_board(input, &g_array_index(boards, struct bus_board, i));
+    if (boards && boards->len == 0)
+        return error_set(error, ERROR_ABSENT, "no board answers at addresses %u to %u", first, last);
+    return boards != NULL;
+}
+
+static int scan_verb(const struct cli_input *input)
+{
+    return with_session(input, scan);
+}
+
+static const struct cli_option export_options[] = {
+    BOARD_OPTIONS, {"out", 'o', "FILE", false, "file to write; default is the terminal"}, {NULL}};
+static const struct cli_option import_options[] = {
+    BOARD_OPTIONS,
+    {"keep", 0, "FILE", false, "file to write first: what the board holds before"},
+    {"waive", 0, "RULE", true, "write although this rule of the profile is broken; may stand more than once"},
+    {NULL}};
+static const struct cli_option scan_options[] = {
+    BOARD_OPTIONS,
+    {"first", 0, "N", false, "first address; default is the profile's"},
+    {"last", 0, "N", false, "last address; default is the profile's"},
+    {NULL}};
+
+const struct cli_verb cli_parameters_verbs[] = {
+    {.name = "board export",
+     .arguments = "",
+     .summary = "the parameters of a board as a file",
+     .text = "YAML of kind packline/parameters/1 (docs/reference-parameters.md): what belongs to the pack "
+             "and what "
+             "belongs to the board, apart. Secrets are left out.",
+     .options = export_options,
+     .run = export_verb},
+    {.name = "board import",
+     .arguments = "FILE",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "write the pack's parameters of an export onto a board",
+     .text =
+         "For a pack that gets another board. Reads the whole image and keeps it in the file of --keep, "
+         "holds the "
+         "values against ranges and rules, writes what differs, reads everything back, and sees that it is "
+         "still the same board. What belongs to the board is left alone: calibration, address, numbers.",
+     .options = import_options,
+     .run = import_verb},
+    {.name = "scan-bus",
+     .arguments = "",
+     .summary = "find the boards on a shared line",
+     .text =
+         "Asks each address of the family once, with the profile's time-out and repetitions. Two boards that "
+         "report the same serial number, barcode or unique id are refused: exit code 7.",
+     .options = scan_options,
+     .run = scan_verb},
+    {NULL},
+};
