@@ -60,7 +60,7 @@ board --profile "$profile" log
 [ ! -s "$work/out" ] || die "records are stored by default"
 board --profile "$profile" log --alarms
 [ "$(wc -l <"$work/out")" = 2 ] || die "not both alarm records"
-board --profile "$profile" log --alarms --erase
+board --profile "$profile" log --alarms --erase --keep "$work/alarms.csv"
 expect 0
 board --profile "$profile" log --alarms
 [ ! -s "$work/out" ] || die "the alarm records are still there"
