@@ -17,7 +17,7 @@ static void settings(const char *text)
     g_autofree char *printed = wire_line_format(&line);
     g_assert_true(wire_line_parse(printed, &again, NULL));
     g_assert_true(memcmp(&line, &again, sizeof line) == 0);
-    g_assert_cmpuint(wire_line_bits(&line), >=, 9);
+    g_assert_true(wire_line_is_can(&line) || wire_line_bits(&line) >= 9);
 }
 
 /* Behind a path that cannot be opened, so that only the words after it are looked at. */

@@ -48,7 +48,11 @@ for name in "$@"; do
     rm -rf "$found"
     mkdir -p "$found" "$corpus"
     seeds=()
-    [ "$name" != yaml ] || cp "$top"/recipes/*.yaml "$top"/recipes/boards/*.yaml "$corpus"
+    if [ "$name" = yaml ]; then # a recipe and its profile may have one name
+        mkdir -p "$corpus/boards"
+        cp "$top"/recipes/*.yaml "$corpus"
+        cp "$top"/recipes/boards/*.yaml "$corpus/boards"
+    fi
     for folder in "$here/corpus/$name" "$here/crashes/$name"; do
         [ ! -d "$folder" ] || seeds+=("$folder")
     done
