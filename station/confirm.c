@@ -177,6 +177,7 @@ bool confirm_at_desk(const struct config *config, struct store *store, const str
             g_propagate_error(error, g_steal_pointer(&wrong));
             return false;
         }
-        screen_line(screen, "  WRONG LABEL: %s", wrong->message);
+        screen_line(screen, "  %s: %s", error_kind(wrong) == ERROR_RULE ? "WRONG LABEL" : "LABEL NOT CHECKED",
+                    wrong->message);
     }
 }
