@@ -581,8 +581,12 @@ bool board_history_read(struct board *board, board_record_sink sink, void *conte
     return ok;
 }
 
+bool board_history_can_erase(const struct board *board, GError **error)
+{
+    return board->dialect->history_erase || unsupported(board, "erasing the history", error);
+}
+
 bool board_history_erase(struct board *board, GError **error)
 {
-    return board->dialect->history_erase ? board->dialect->history_erase(board, error)
-                                         : unsupported(board, "erasing the history", error);
+    return board_history_can_erase(board, error) && board->dialect->history_erase(board, error);
 }

@@ -189,4 +189,6 @@ json_t *board_image_json(const struct board_image *image);
 typedef bool (*board_record_sink)(void *context, const struct board_record *record, GError **error);
 bool board_history_read(struct board *board, board_record_sink sink, void *context,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* False and REFUSED where nobody knows how: for callers that keep the history first. */
+bool board_history_can_erase(const struct board *board, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_history_erase(struct board *board, GError **error) G_GNUC_WARN_UNUSED_RESULT;

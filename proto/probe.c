@@ -49,6 +49,15 @@ static bool check_identity(struct probe *probe, GError **error)
     return true;
 }
 
+/* A profile that lists its readings and has no cells among them describes a board that shows none. */
+static bool shows_cells(const struct profile *profile)
+{
+    bool shows = profile->telemetry->len == 0;
+    for (guint i = 0; i < profile->telemetry->len; i++)
+        shows |= ((const struct profile_reading *)profile->telemetry->pdata[i])->reading == TELEMETRY_CELLS;
+    return shows;
+}
+
 static bool check_cells(struct probe *probe, const struct board_telemetry *t, GError **error)
 {
     const struct profile *profile = probe->board->profile;
@@ -58,7 +67,9 @@ static bool check_cells(struct probe *probe, const struct board_telemetry *t, GE
     unsigned odd = 0;
     if (item && !board_read_item(probe->board, item, &value, error))
         return false;
-    if (t->cells == 0)
+    if (!shows_cells(profile))
+        say(probe, PROBE_OPEN, "cell count", "the profile has no reading for cells");
+    else if (t->cells == 0)
         say(probe, PROBE_BAD, "cell count", "the board reports no cell");
     else if (!item)
         say(probe, PROBE_OPEN, "cell count", "%u cells; no item says how many there are", t->cells);

@@ -218,6 +218,9 @@ static const struct bind_field profile_fields[] = {
     F(profile, wake, BIND_TEXT, .doc = "What an operator does to wake a board that sleeps, in one sentence."),
     F(profile, wake_current, BIND_QUANTITY, .quantity = QUANTITY_CURRENT, .min = 1, .max = 50000,
       .doc = "Charging current with which a bench wakes it, when its label is scanned back."),
+    F(profile, no_firmware, BIND_TEXT,
+      .doc =
+          "Why no firmware is loaded into this board, in one sentence: what a recipe that wants to is told."),
     {.key = "line",
      .type = BIND_TEXT,
      .offset = offsetof(struct profile, line_text),

@@ -341,6 +341,7 @@ struct profile {
     char *chemistry;      /* "LFP" */
     char *wake;           /* how an operator wakes a board that sleeps; NULL = it never does */
     int64_t wake_current; /* mA with which a bench does it; 0 = it cannot */
+    char *no_firmware;    /* why there is no firmware part, in one sentence; NULL = nothing to say */
     char *line_text;      /* "9600-8N1" */
     int64_t address;      /* bus address */
     int64_t address_min, address_max;

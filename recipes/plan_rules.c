@@ -198,6 +198,20 @@ static void check_label_only(const struct rules *rules, const struct plan_step *
     }
 }
 
+/* A package without a step is refused with the recipe, so the step is where this is said. */
+static void check_flash(const struct rules *rules)
+{
+    const struct profile *profile = rules->profile;
+    for (guint i = 0; !profile->firmware.loader && i < rules->recipe->steps->len; i++) {
+        const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, i);
+        if (strcmp(step->variant->tag, "flash") == 0)
+            bind_report_error(rules->report, step->place, "take the step and `package:` out",
+                              "profile '%s' has no way to load firmware%s%s", profile->profile,
+                              profile->no_firmware ? ": " : "",
+                              profile->no_firmware ? profile->no_firmware : "");
+    }
+}
+
 /* A changed cell count moves every pack limit: they must come in the same recipe. */
 static void check_cell_count(const struct rules *rules)
 {
@@ -263,6 +277,7 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
     check_gain(&rules);
     check_first_write(&rules, steps);
     check_label_only(&rules, steps);
+    check_flash(&rules);
     g_hash_table_unref(rules.written);
     g_hash_table_unref(rules.presets);
     g_hash_table_unref(rules.waived);
@@ -279,10 +294,7 @@ void plan_package_check(const struct recipe *recipe, const struct profile *profi
     if (strcmp(package->manifest->product, profile->product) != 0)
         bind_report_error(report, place, NULL, "the package is for product '%s', the profile describes '%s'",
                           package->manifest->product, profile->product);
-    if (!firmware->loader || !loader_kind_find(firmware->loader))
-        bind_report_error(report, place, NULL, "profile '%s' names no loader for this package",
-                          profile->profile);
-    else if (image_first(image) < first || image_end(image) > end)
+    if (firmware->loader && (image_first(image) < first || image_end(image) > end))
         bind_report_error(report, place, NULL,
                           "the image covers 0x%08X to 0x%08" G_GINT64_MODIFIER
                           "X, the board's flash is 0x%08" G_GINT64_MODIFIER "X to 0x%08" G_GINT64_MODIFIER

@@ -295,7 +295,8 @@ static bool erase_log(const struct cli_input *input, struct session *session, GE
         return error_set(error, ERROR_USAGE, "--erase needs --keep FILE: the log is read into it first");
     if (g_file_test(path, G_FILE_TEST_EXISTS))
         return error_set(error, ERROR_USAGE, "%s is there already: nothing is written over it", path);
-    if (!board_history_read(session->board, keep_record, text, error))
+    if (!board_history_can_erase(session->board, error) ||
+        !board_history_read(session->board, keep_record, text, error))
         return false;
     if (!g_file_set_contents_full(path, text->str, (gssize)text->len,
                                   G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
@@ -358,7 +359,17 @@ static const struct {
     {"charge-limiter-off", CONTROL_CHARGE_LIMITER, 0},
     {"clear-pcb-barcode", CONTROL_CLEAR_PCB_BARCODE, 0},
     {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
+    {"enter-bootloader", CONTROL_ENTER_BOOTLOADER, 0},
 };
+
+/* Behind the request the board is silent until firmware comes or its supply goes. */
+static bool may_control(const struct cli_input *input, enum board_control control, GError **error)
+{
+    return control != CONTROL_ENTER_BOOTLOADER || cli_has(input, "engineer") ||
+           error_set(error, ERROR_RULE,
+                     "the application ends, and perhaps only the maker's tool can start it again: --engineer "
+                     "confirms it");
+}
 
 /* What the board holds now is not what anybody wrote: it is read whole, at once. */
 static bool read_after_defaults(struct session *session, GError **error)
@@ -389,7 +400,8 @@ static bool board_control_verb(const struct cli_input *input, struct session *se
     }
     for (gsize i = 0; i < G_N_ELEMENTS(controls); i++) {
         if (strcmp(controls[i].name, name) == 0) {
-            if (!board_control(session->board, controls[i].control, controls[i].argument, error))
+            if (!may_control(input, controls[i].control, error) ||
+                !board_control(session->board, controls[i].control, controls[i].argument, error))
                 return false;
             printf("%s: done\n", name);
             return controls[i].control != CONTROL_FACTORY_DEFAULTS || read_after_defaults(session, error);
@@ -468,6 +480,10 @@ static int identify_verb(const struct cli_input *input)
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
 static const struct cli_option register_options[] = {
     BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
+static const struct cli_option control_options[] = {
+    BOARD_OPTIONS,
+    {"engineer", 0, NULL, false, "enter the bootloader although no loader of packline follows"},
+    {NULL}};
 static const struct cli_option log_options[] = {
     BOARD_OPTIONS,
     {"erase", 0, NULL, false, "erase the board's own log, once it is in the file of --keep"},
@@ -557,11 +573,10 @@ const struct cli_verb cli_board_verbs[] = {
      .arguments_max = 1,
      .summary = "reset, sleep, switch a FET, clear the PCB barcode, restore defaults, undo calibration",
      .text = "Operations: reset, sleep, charge-fet-on, charge-fet-off, discharge-fet-on, discharge-fet-off, "
-             "clear-pcb-barcode, factory-defaults (the whole image is read afterwards), calibrate-reset. All "
-             "but reset and sleep need --password-file. A board "
-             "refuses to "
-             "sleep while it is charged.",
-     .options = board_options,
+             "charge-limiter-on, charge-limiter-off, clear-pcb-barcode, factory-defaults (the whole image is "
+             "read afterwards), calibrate-reset, enter-bootloader. Boards with a login want --password-file "
+             "for all but reset and sleep. A board refuses to sleep while it is charged.",
+     .options = control_options,
      .run = control_verb},
     {NULL},
 };

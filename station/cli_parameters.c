@@ -226,6 +226,11 @@ static bool import_board(const struct cli_input *input, struct session *session,
     struct import import = {.input = input, .session = session};
     if (!cli_has(input, "keep"))
         return error_set(error, ERROR_USAGE, "--keep FILE is needed: what the board holds now is kept there");
+    if (session->profile->pack->len == 0)
+        return error_set(
+            error, ERROR_RULE,
+            "profile '%s' lists nothing under `pack:`: no value of such a board moves to another",
+            session->profile->profile);
     import.values = load_values(g_ptr_array_index(input->arguments, 0), session->profile, error);
     if (!import.values)
         return false;

@@ -26,7 +26,7 @@ static const struct kit_family {
      "packages/b200lt55-" KIT_VERSION, "B200LT55", "HY-PT003"},
     {"monv4", "recipes/monv4-50ah-23s-lfp.yaml", "recipes/boards/monv4-reference.yaml",
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
-    {"mainx", "recipes/mainx.yaml", "recipes/boards/mainx-reference.yaml", .package = NULL},
+    {"mainx", "recipes/mainx.yaml", "recipes/boards/mainx-reference.yaml", .address = 32},
     {"seplos3", "recipes/seplos3-16s-330ah.yaml", "recipes/boards/seplos3.yaml", .package = NULL},
     {"clever", "recipes/clever-100ah-16s.yaml", "recipes/boards/clever-176x33.yaml", NULL, NULL, NULL},
     /* Its firmware is the maker's. */

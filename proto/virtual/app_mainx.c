@@ -328,7 +328,7 @@ static int64_t app_next_us(const struct vboard *board)
 #define MAINX                                                                                                \
     .factory = factory, .app_new = app_new, .app_free = app_free, .app_start = app_start,                    \
     .app_byte = app_byte, .app_tick = app_tick, .app_next_us = app_next_us,                                  \
-    .correction = vb_true_correction, .cells = 16, .parameters = SD
+    .correction = vb_true_correction, .cells = 16, .parameters = SD, .address = 32
 
 const struct vb_family vb_family_mainx = {.name = "mainx", MAINX};
 const struct vb_family vb_family_mainx_tcp = {.name = "mainx-tcp", MAINX};

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define NODE         1
 #define ANSWER_MS    1
 #define COMMIT_MS    20
 #define SLEEP_MS     10
@@ -55,7 +54,7 @@ static void app_start(struct vboard *board, int64_t now_us)
     const uint8_t boot_up = 0;
     memset(board->app, 0, sizeof *board->app);
     board->app->used_us = now_us;
-    send_frame(board, 0x700 + NODE, &boot_up, 1, now_us);
+    send_frame(board, 0x700 + board->address, &boot_up, 1, now_us);
 }
 
 static void factory(struct vboard *board)
@@ -303,11 +302,11 @@ static void frame(struct vboard *board, int64_t now_us)
     uint32_t id;
     uint8_t answer[8];
     memcpy(&id, app->record, sizeof id);
-    if (id != 0x600 + NODE || app->record[4] != 8)
+    if (id != 0x600 + board->address || app->record[4] != 8)
         return;
     app->used_us = now_us;
     if (rockets_serve(board, app->record + 8, answer, now_us))
-        send_frame(board, 0x580 + NODE, answer, 8, now_us + vb_ms(board, ANSWER_MS));
+        send_frame(board, 0x580 + board->address, answer, 8, now_us + vb_ms(board, ANSWER_MS));
 }
 
 static void app_byte(struct vboard *board, uint8_t byte, int64_t now_us)

@@ -228,7 +228,6 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
 {
     struct vboard *board = g_new0(struct vboard, 1);
     board->fast = options->fast;
-    board->address = options->address ? options->address : 1;
     board->state_path = g_strdup(options->state_path);
     board->defects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     board->out = g_queue_new();
@@ -238,8 +237,10 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
     board->mode_at_us = board->charged_us = board->commit_us = board->dirty_since_us = board->dirty_last_us =
         INT64_MAX;
     bool ok = find_family(board, options->family, error);
-    if (ok)
+    if (ok) {
+        board->address = options->address ? options->address : MAX(board->family->address, 1);
         board->app = board->family->app_new();
+    }
     for (unsigned i = 0; ok && options->defects && options->defects[i]; i++)
         ok = take_defect(board, options->defects[i], error);
     if (ok)

@@ -18,7 +18,7 @@ struct vboard_options {
     const char *state_path;     /* non-volatile memory and flash; NULL = in memory only */
     bool fast;                  /* flash and settle times divided by 100 */
     bool bootloader;            /* powered up with the boot pin set */
-    unsigned address;           /* DIP, 1..15 */
+    unsigned address;           /* on the bus, or its DIP switches; 0 = as the family comes */
     uint64_t unit_seed;         /* unique id, sensor and calibration errors derive from it */
     int64_t wall_us;            /* UTC at power-on, for a clock that was never set it is ignored */
     const char *const *defects; /* names, NULL-terminated; vboard_defects lists them */

@@ -13,7 +13,6 @@ struct sim_board *sim_board_new(const struct sim_slot *slot, uint64_t unit_seed,
 {
     const char *const defects[] = {defect, NULL};
     const struct vboard_options options = {.family = slot->shift->options->family->name,
-                                           .address = 1,
                                            .unit_seed = unit_seed,
                                            .defects = defect ? defects : NULL};
     struct sim_board *board = g_new0(struct sim_board, 1);

@@ -3,10 +3,13 @@
 # exported, imported on the new one, and read there. A probe finds nothing wrong with either.
 source "$SOURCE/tests/bad/lib.bash"
 
-far() { # FAMILY SEED
+link=unix
+far() { # FAMILY SEED OPTION…
+    local family=$1 seed=$2
+    shift 2
     board_stop
-    "$BUILD/packline-board" --family "$1" --listen "unix:$work/board.sock" --state "$work/$1-$2.state" --unit-seed "$2" \
-        --bench "unix:$work/bench.sock" --speed fast >"$work/board.out" 2>&1 &
+    "$BUILD/packline-board" --family "$family" --listen "unix:$work/board.sock" --state "$work/$family-$seed.state" --unit-seed "$seed" \
+        --bench "unix:$work/bench.sock" --speed fast "$@" >"$work/board.out" 2>&1 &
     board_pid=$!
     for _ in $(seq 100); do
         grep -q '^bench ' "$work/board.out" 2>/dev/null && return
@@ -16,7 +19,7 @@ far() { # FAMILY SEED
 }
 do_it() {
     code=0
-    packline "$@" --link "unix:$work/board.sock" --profile "$SOURCE/recipes/boards/$profile.yaml" >"$work/out" 2>&1 || code=$?
+    packline "$@" --link "$link:$work/board.sock" --profile "$SOURCE/recipes/boards/$profile.yaml" >"$work/out" 2>&1 || code=$?
 }
 replace() { # FAMILY PROFILE ITEM VALUE BOARD'S-OWN-ITEM OPTION…
     local family=$1 item=$3 value=$4 own=$5
@@ -25,7 +28,7 @@ replace() { # FAMILY PROFILE ITEM VALUE BOARD'S-OWN-ITEM OPTION…
     say "$family: $item moves, $own stays"
     far "$family" 41
     do_it profile probe
-    expect 0 'sum of cells'
+    expect 0 'sum of cells|no reading for cells'
     do_it board write "$item" "$value" "$@"
     expect 0
     do_it board export --out "$work/$family.yaml"
@@ -42,6 +45,20 @@ printf '888888\n' >"$work/basen"
 chmod 600 "$work/basen"
 replace basen basen-lt55 protect.cell_ov_delay "2 s" calibration.current_zero --password-file "$work/basen"
 replace monv4 monv4-reference protect.cov_delay "7 s" system.address
+replace seplos3 seplos3 parameter.sleep_time "30 h" identity.bms_sn
+replace mainx mainx-reference ftp.port 2121 user.serial_number
+! grep -q 'ftp.password' "$work/mainx.yaml" || die "a password is in the export"
+say "rockets: nothing moves, and the station says so before it asks the battery"
+profile=rockets-smart
+far rockets 41 --defect awake
+link=can-socket
+do_it board export --out "$work/rockets.yaml"
+expect 0
+! grep -q '^pack:' "$work/rockets.yaml" || die "something would move"
+do_it board import "$work/rockets.yaml" --keep "$work/rockets-keep.yaml"
+expect 7 'no value of such a board moves to another'
+[ ! -e "$work/rockets-keep.yaml" ] || die "the battery was read for an import that cannot be"
+link=unix
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
 say "a board without an address is not looked for at several"
 do_it scan-bus --last 3

@@ -39,7 +39,7 @@ words() { # TYPE FIRST COUNT: registers or coils in one line
         where=127.0.0.1
         ;;
     esac
-    mbpoll "${how[@]}" -a 1 -0 -1 -o 2 -t "$1" -r "$2" -c "$3" "$where" |
+    mbpoll "${how[@]}" -a "$unit" -0 -1 -o 2 -t "$1" -r "$2" -c "$3" "$where" |
         sed -nE 's/^\[[0-9]+\]:[[:space:]]+([0-9]+).*/\1/p' | tr '\n' ' '
 }
 
@@ -76,7 +76,7 @@ demo mainx BSN00000321
 ! grep -rqE '66 74 70 2D 50 61|6674702D506135|6674702d506135' mainx/store || die "the password is in the store as hex"
 "$BUILD/packline" records show BSN00000321 --station mainx/station.yaml >record
 grep -q 'reference dialect' record || die "the record does not name the dialect"
-baud=9600
+baud=9600 unit=32
 start mainx "$work/mainx/units/board-000001.state" pty
 same "serial number" "$(words 4 24576 6)" "16979 20016 12336 12336 13106 12544" # BSN00000321 and 00H
 same "SD card" "$(words 4 24832 3)" "1 10 1"
@@ -86,10 +86,10 @@ same "state" "$(words 3 4096 3)" "50 100 99"
 stop
 echo "== mainx over Modbus TCP"
 start mainx-tcp "$work/tcp.state" tcp:127.0.0.1:0
-"$BUILD/packline" board write --link "$link" --address 1 --allow-reference --profile recipes/boards/mainx-reference-tcp.yaml \
+"$BUILD/packline" board write --link "$link" --allow-reference --profile recipes/boards/mainx-reference-tcp.yaml \
     sd.period "25 s" >out 2>&1 || die "the period over TCP"
 same "SD card over TCP" "$(words 4 24832 3)" "0 25 0"
-"$BUILD/packline" board log --link "$link" --address 1 --allow-reference --profile recipes/boards/mainx-reference-tcp.yaml >out
+"$BUILD/packline" board log --link "$link" --allow-reference --profile recipes/boards/mainx-reference-tcp.yaml >out
 [ "$(head -1 out | awk '{print $1}')" = 6 ] && [ "$(wc -l <out)" = 6 ] || die "the journal is not read newest first"
 stop
 
@@ -114,7 +114,7 @@ echo "== seplos3"
 demo seplos3 BSN00000654
 ! "$BUILD/packline" records show BSN00000654 --station seplos3/station.yaml | grep -q 'reference dialect' ||
     die "the vendor's own protocol is called a reference dialect"
-baud=19200
+baud=19200 unit=1
 start seplos3 "$work/seplos3/units/board-000001.state" pty
 same "pack SN" "$(words 3 5924 6)" "16979 20016 12336 12336 13877 13312" # BSN00000654 and 00H
 same "cells" "$(words 3 4865 1)" "16"

@@ -173,6 +173,34 @@ static void test_without_firmware(void)
     }
 }
 
+/* Firmware for a board whose maker tells nobody how: the recipe is refused with what is known of it. */
+static void test_no_firmware(void)
+{
+    static const struct {
+        const char *recipe, *profile, *scan, *says;
+    } cases[] = {
+        {"recipes/rockets-smart.yaml", "recipes/boards/rockets-smart.yaml", "RS0000000042",
+         "prints no procedure"},
+        {"recipes/mainx.yaml", "recipes/boards/mainx-reference.yaml", "BSN00000042", "own Updater"},
+        {"recipes/seplos3-16s-330ah.yaml", "recipes/boards/seplos3.yaml", "BSN00000042",
+         "not the transfer behind it"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct line line;
+        g_autoptr(GError) error = NULL;
+        line_make(&line);
+        line_copy(&line, cases[i].recipe);
+        line_copy(&line, cases[i].profile);
+        line_edit(&line, cases[i].recipe, "\nlayout:", "\npackage: ../packages/b200lt55-1.0.4\nlayout:");
+        line_edit(&line, cases[i].recipe, "    retries: 2\n", "    retries: 2\n  - do: flash\n");
+        g_assert_null(line_trial(&line, cases[i].recipe, cases[i].scan, &error));
+        g_assert_error(error, PACK_ERROR, ERROR_AUTHOR);
+        if (!strstr(error->message, cases[i].says) || !strstr(error->message, "no way to load firmware"))
+            g_error("%s gives: %s", cases[i].recipe, error->message);
+        line_clear(&line);
+    }
+}
+
 static void test_waiver(void)
 {
     struct line line;
@@ -307,6 +335,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plan/shipped", test_shipped);
     g_test_add_func("/plan/refused", test_refused);
     g_test_add_func("/plan/without-firmware", test_without_firmware);
+    g_test_add_func("/plan/no-firmware", test_no_firmware);
     g_test_add_func("/plan/waiver", test_waiver);
     g_test_add_func("/plan/release", test_release);
     g_test_add_func("/plan/package-time", test_package_time);
