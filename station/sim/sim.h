@@ -30,6 +30,7 @@ struct sim_class {
     enum sim_where where;
     const char *defect; /* of SIM_BOARD: the virtual board's word */
     bool heals;         /* a later, undisturbed attempt must pass */
+    const char *only;   /* the one family it means something to; NULL = all that do not lack it */
 };
 const struct sim_class *sim_classes(void); /* ends with name NULL */
 /* The class spoils bytes and can do so again and again. */
@@ -56,7 +57,7 @@ struct sim_family;
 const struct sim_family *sim_family_find(const char *name, GError **error);
 const char *sim_family_name(const struct sim_family *family);
 /* Boards of this family cannot have the defect. */
-bool sim_family_lacks(const struct sim_family *family, const char *defect);
+bool sim_family_lacks(const struct sim_family *family, const struct sim_class *class);
 
 struct sim_options {
     const struct sim_family *family;

@@ -153,7 +153,8 @@ const char *sim_family_name(const struct sim_family *family)
     return family->name;
 }
 
-bool sim_family_lacks(const struct sim_family *family, const char *defect)
+bool sim_family_lacks(const struct sim_family *family, const struct sim_class *class)
 {
-    return defect && g_strv_contains(family->lacks, defect);
+    return (class->only && strcmp(class->only, family->name) != 0) ||
+           (class->defect && g_strv_contains(family->lacks, class->defect));
 }

@@ -54,6 +54,11 @@ static const struct sim_class classes[] = {
     {"clock-stuck", "the board's clock cannot be set", SIM_BOARD, "rtc-stuck", false},
     {"antitheft-stuck", "anti-theft cannot be switched off", SIM_BOARD, "antitheft-stuck", false},
     {"foreign-sn", "the board carries a foreign serial number", SIM_BOARD, "foreign-sn", false},
+    {"cell-spread", "one cell lies 130 mV below the others: the unit is held, not failed", SIM_BOARD,
+     "cell-spread", false, "rockets"},
+    {"wrong-flag", "a state flag is not as it should be", SIM_BOARD, "flag", false, "rockets"},
+    {"sleepless", "the command to sleep is acknowledged, and the board stays awake", SIM_BOARD, "sleepless",
+     false, "rockets"},
     {"no-crc", "a bootloader without a checksum command", SIM_BOARD, "no-crc", true},
     {"blank", "a board without any application", SIM_BOARD, "blank-flash", true},
     {"half-flashed", "a board with a torn application", SIM_BOARD, "half-flashed", true},
@@ -156,7 +161,7 @@ const char *sim_defect_choose(const struct sim_slot *slot, uint64_t chance)
     for (to = from; classes[to].where == SIM_BOARD; to++)
         continue;
     int index = choose_class(slot, from, to, chance);
-    return index < 0 || sim_family_lacks(slot->shift->options->family, classes[index].defect)
+    return index < 0 || sim_family_lacks(slot->shift->options->family, &classes[index])
                ? NULL
                : classes[index].defect;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CLOCK_OFF_MAX_US 30000000 /* a label takes its time, a board drifts */
+#define HOLD_CODE        13       /* docs/exit-codes.md */
 
 void sim_violation(struct sim_shift *shift, int64_t unit, const char *format, ...)
 {
@@ -137,7 +138,8 @@ static void check_clock(struct sim_slot *slot, const struct sim_board *board)
 static bool must_fail(const struct sim_board *board)
 {
     static const char *const never[] = {"wrong-product", "wrong-hardware", "wrong-mcu",
-                                        "foreign-sn",    "silent",         "wrong-password"};
+                                        "foreign-sn",    "silent",         "wrong-password",
+                                        "cell-spread",   "flag",           "sleepless"};
     for (gsize i = 0; board->defect && i < G_N_ELEMENTS(never); i++)
         if (strcmp(board->defect, never[i]) == 0)
             return true;
@@ -158,6 +160,16 @@ static void check_untouched(struct sim_slot *slot)
     if (!g_bytes_equal(slot->own->came_with, found))
         sim_violation(slot->shift, slot->unit, "I6 a board with defect %s was erased before it was refused",
                       slot->own->defect);
+}
+
+/* Undisturbed, what only wants time ends as a hold and nothing else: neither good nor bad is in its record.
+ */
+static void check_hold(struct sim_slot *slot, int code)
+{
+    const bool held = slot->own->defect && strcmp(slot->own->defect, "cell-spread") == 0;
+    if (held && slot->attempt == 1 && slot->fault.class_index < 0 && slot->there == slot->own &&
+        !sim_store_ill(slot->shift) && code != HOLD_CODE)
+        sim_violation(slot->shift, slot->unit, "cells far apart ended with exit code %d, not on hold", code);
 }
 
 static void check_board(struct sim_slot *slot, const struct sim_board *board, const char *sn)
@@ -213,6 +225,7 @@ void sim_oracle_attempt(struct sim_slot *slot, int code)
     if ((code == 0) != (slot->shown_pass && code != 9 && code != 10))
         sim_violation(shift, slot->unit, "I8 exit code %d with %s shown", code,
                       slot->shown_pass ? "PASS" : "no PASS");
+    check_hold(slot, code);
     if (slot->shown_pass)
         check_pass(slot);
 }

@@ -171,7 +171,7 @@ static bool sweep_boards(struct sweeping *s)
     const struct sim_class *classes = sim_classes();
     fprintf(s->out, "%-20s %8s %8s %12s %8s\n", "board", "boards", "PASS", "second PASS", "broken");
     for (unsigned i = 0; classes[i].name; i++) {
-        if (classes[i].where != SIM_BOARD || sim_family_lacks(s->options->family, classes[i].defect))
+        if (classes[i].where != SIM_BOARD || sim_family_lacks(s->options->family, &classes[i]))
             continue;
         const struct sim_aim aim = {.kind = SIM_AIM_BOARD, .class_index = i};
         const struct sim_count before = *s->count;
