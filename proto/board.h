@@ -65,6 +65,8 @@ struct board_record {
 
 struct board;
 
+#define BOARD_ADDRESSES 256
+
 struct dialect_kind {
     const char *name;            /* "yd1363" */
     const char *const *commands; /* names a profile may give codes to; NULL-terminated */
@@ -91,6 +93,10 @@ struct dialect_kind {
     /* The first or the next record of a log that comes record by record, into the bytes of the block. */
     bool (*record)(struct board *board, const struct profile_block *block, bool first, uint8_t *bytes,
                    bool *end, GError **error);
+    /* Which of the addresses answer at all, where they can be asked at once; without it each is asked and
+     * waited for. RULE when two answer at one. */
+    bool (*survey)(struct board *board, unsigned first, unsigned last, bool there[BOARD_ADDRESSES],
+                   GError **error);
     /* Which bytes of a chunk on the wire are secret (login, anti-theft code), for traces. */
     wire_mask mask;
 };

@@ -204,9 +204,82 @@ static bool write_block(struct board *board, const struct profile_block *block, 
     return each_entry(board, block, offset, n, write_one, copy, error);
 }
 
+/* Asking all nodes and then listening takes seconds, where waiting for each in turn takes minutes. */
+#define NODE_LAST  127
+#define DRAIN_MS   1
+#define ANY_OBJECT 0x1000 /* device type: every node has it (CiA 301) */
+
+/* Counts the nodes that answer until the deadline. */
+static bool hear(struct board *board, int64_t deadline_us, unsigned answers[BOARD_ADDRESSES], GError **error)
+{
+    while (tick_now(board->wire->tick) < deadline_us) {
+        g_autoptr(GError) silence = NULL;
+        struct can_message m;
+        if (wire_receive_frame(board->wire, &m, deadline_us, &silence)) {
+            if (m.id > SDO_ANSWER && m.id <= SDO_ANSWER + NODE_LAST && !m.extended && !m.remote)
+                answers[m.id - SDO_ANSWER]++;
+        } else if (error_kind(silence) != ERROR_SILENT) {
+            g_propagate_error(error, g_steal_pointer(&silence));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool call_out(struct board *board, unsigned node, GError **error)
+{
+    struct sdo sdo;
+    uint8_t room[4];
+    struct can_message m = {.id = SDO_REQUEST + node, .n = SDO_FRAME};
+    sdo_upload(&sdo, ANY_OBJECT, 0, room, sizeof room);
+    memcpy(m.data, sdo.out, SDO_FRAME);
+    return wire_send_frame(board->wire, &m, tick_deadline_ms(board->wire->tick, SEND_MAX_MS), error);
+}
+
+static bool call_all(struct board *board, unsigned first, unsigned last, unsigned answers[BOARD_ADDRESSES],
+                     GError **error)
+{
+    for (unsigned node = first; node <= last; node++)
+        if (!answers[node] && (!call_out(board, node, error) ||
+                               !hear(board, tick_deadline_ms(board->wire->tick, DRAIN_MS), answers, error)))
+            return false;
+    return hear(board, tick_now(board->wire->tick) + board->profile->reply_max, answers, error);
+}
+
+static bool survey(struct board *board, unsigned first, unsigned last, bool there[BOARD_ADDRESSES],
+                   GError **error)
+{
+    unsigned answers[BOARD_ADDRESSES] = {0};
+    if (first < 1 || last > NODE_LAST)
+        return error_set(error, ERROR_USAGE, "nodes have the numbers 1 to %d", NODE_LAST);
+    if (!wire_discard(board->wire, error))
+        return false;
+    for (int64_t i = 0; i <= board->profile->retries; i++) {
+        g_autoptr(GError) failure = NULL;
+        if (!call_all(board, first, last, answers, &failure)) {
+            /* Where nobody acknowledges there is nobody. */
+            if (error_kind(failure) == ERROR_SILENT)
+                break;
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+        for (unsigned node = first; i == 0 && node <= last; node++)
+            if (answers[node] > 1)
+                return error_set(
+                    error, ERROR_RULE,
+                    "node %u answers one question %u times: two boards have this number; take one "
+                    "off the bus",
+                    node, answers[node]);
+    }
+    for (unsigned node = first; node <= last; node++)
+        there[node] = answers[node] > 0;
+    return true;
+}
+
 const struct dialect_kind dialect_canopen_sdo = {.name = "canopen-sdo",
                                                  .commands = commands,
                                                  .by_number = true,
                                                  .can = true,
                                                  .read_block = read_block,
-                                                 .write_block = write_block};
+                                                 .write_block = write_block,
+                                                 .survey = survey};

@@ -55,13 +55,31 @@ static bool check_apart(const GArray *boards, GError **error)
     return true;
 }
 
+/* Who is worth asking: those that were heard, or everybody. */
+static bool survey(const struct profile *profile, struct wire *wire, unsigned first, unsigned last,
+                   bool allow_reference, bool there[BOARD_ADDRESSES], GError **error)
+{
+    struct board *board = board_open(profile, wire, first, allow_reference, error);
+    if (!board)
+        return false;
+    memset(there, !board->dialect->survey, BOARD_ADDRESSES * sizeof *there);
+    bool ok = !board->dialect->survey || board->dialect->survey(board, first, last, there, error);
+    board_close(board);
+    return ok;
+}
+
 GArray *bus_scan(const struct profile *profile, struct wire *wire, unsigned first, unsigned last,
                  bool allow_reference, bus_progress progress, void *context, GError **error)
 {
     g_autoptr(GArray) boards = g_array_new(FALSE, FALSE, sizeof(struct bus_board));
-    for (unsigned address = first; address <= last; address++) {
+    bool heard[BOARD_ADDRESSES];
+    if (!survey(profile, wire, first, last, allow_reference, heard, error))
+        return NULL;
+    for (unsigned address = first; address <= last && address < BOARD_ADDRESSES; address++) {
         struct bus_board found = {0};
         g_autoptr(GError) wrong = NULL;
+        if (!heard[address])
+            continue;
         if (progress)
             progress(context, address);
         struct board *board = board_open(profile, wire, address, allow_reference, error);

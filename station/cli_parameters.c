@@ -309,7 +309,9 @@ static bool scan(const struct cli_input *input, struct session *session, GError 
     for (guint i = 0; boards && i < boards->len; i++)
         show_board(input, &g_array_index(boards, struct bus_board, i));
     if (boards && boards->len == 0)
-        return error_set(error, ERROR_ABSENT, "no board answers at addresses %u to %u", first, last);
+        return error_set(error, ERROR_ABSENT, "no board answers at addresses %u to %u%s%s", first, last,
+                         session->profile->wake ? "; one that sleeps is silent: " : "",
+                         session->profile->wake ? session->profile->wake : "");
     return boards != NULL;
 }
 

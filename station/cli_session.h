@@ -13,6 +13,10 @@ struct session {
 
 bool session_open(const struct cli_input *input, struct session *session, GError **error);
 void session_close(struct session *session);
+/* The item of this key; USAGE with the nearest name when there is none. */
+const struct profile_item *session_item(const struct session *session, const char *key, GError **error);
+/* board write, in cli_write.c. */
+bool session_write(const struct cli_input *input, struct session *session, GError **error);
 /* board clock --auto, in cli_connect.c. */
 bool session_clock_auto(const struct cli_input *input, struct session *session, GError **error);
 

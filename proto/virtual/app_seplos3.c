@@ -197,8 +197,9 @@ static enum vb_exception read_coils(struct vboard *board, const struct vb_reques
 {
     bool events[PIC_COILS];
     const uint8_t *functions = vb_block(&board->live, SFA)->bytes;
-    const bool own = r->first >= SFA;
-    const unsigned from = r->first - (own ? SFA : PIC);
+    /* The system's events are those of its one pack, which stand behind the flags of each cell. */
+    const bool whole = r->first >= EIC, own = r->first >= SFA && !whole;
+    const unsigned from = whole ? r->first - EIC + C_STATE : r->first - (own ? SFA : PIC);
     if (r->first < PIC || from + r->count > (own ? SFA_COILS : PIC_COILS))
         return VB_BAD_ADDRESS;
     seplos3_coils(board, events);

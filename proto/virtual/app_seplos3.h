@@ -11,13 +11,16 @@ enum {
     SPA = 0x1300,
     SFA = 0x1400,
     SCA = 0x1500,
+    EIA = 0x2000,
+    EIB = 0x2100,
+    EIC = 0x2200,
     HISTORY = 0x7000,
     VIA = 0x1700,
     PCT = 0x1800,
     CORRECTION = 0xff00 /* not on the wire */
 };
 
-enum { CELLS_MAX = 16, PIC_COILS = 144, SFA_COILS = 80, RECORD_SIZE = 80, PARAMETERS = 104, DATE_SIZE = 8 };
+enum { CELLS_MAX = 16, PIC_COILS = 144, SFA_COILS = 80, EIC_COILS = 80, RECORD_SIZE = 80, PARAMETERS = 104, DATE_SIZE = 8 };
 
 /* Coils of PIC. */
 enum {

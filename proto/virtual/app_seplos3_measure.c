@@ -76,8 +76,37 @@ static unsigned pack_a(struct vboard *board, unsigned i)
     return (unsigned)values[i] & 0xffff;
 }
 
+/* A system of one pack: this one, which is its master. Of 32 bits the low half stands first. */
+static unsigned system_a(struct vboard *board, unsigned i)
+{
+    const struct pack p = measure(board);
+    const int remaining = (int)pack_a(board, 2), total = (int)pack_a(board, 3);
+    const int64_t wide[] = {
+        p.sum / 10, p.ma / 100, remaining, total, 29, seplos3_parameter(board, 0x1358) & 0xffff,
+        1,          0,          1800,      1800};
+    const unsigned narrow[] = {576, 464, 1, pack_a(board, 7), pack_a(board, 5), pack_a(board, 6)};
+    if (i < 2 * G_N_ELEMENTS(wide))
+        return (unsigned)(wide[i / 2] >> (i % 2 ? 16 : 0)) & 0xffff;
+    return narrow[i - 2 * G_N_ELEMENTS(wide)];
+}
+
+static unsigned system_b(struct vboard *board, unsigned i)
+{
+    const struct pack p = measure(board);
+    const int64_t values[] = {p.high, p.low, 0, 0, p.sum / 10, p.sum / 10, 0, 0};
+    return (unsigned)values[i];
+}
+
 bool seplos3_input(struct vboard *board, unsigned number, unsigned *value)
 {
+    if (number >= EIA && number < EIA + 26) {
+        *value = system_a(board, number - EIA);
+        return true;
+    }
+    if (number >= EIB && number < EIB + 8) {
+        *value = system_b(board, number - EIB);
+        return true;
+    }
     if (number >= PIA && number < PIA + 17) {
         *value = pack_a(board, number - PIA);
         return true;
@@ -139,6 +168,8 @@ void seplos3_coils(struct vboard *board, bool coils[PIC_COILS])
                               coils[C_CELL_HEAT + 5] || coils[C_CELL_HEAT + 7];
     coils[C_FET] = !app->discharge_off && !no_discharge;
     coils[C_FET + 1] = !app->charge_off && !no_charge;
+    coils[C_FET + 2] =
+        !app->limiter_off && coils[C_FET + 1] && p.ma > 1000 * seplos3_parameter(board, 0x1316);
     coils[C_FET + 3] = app->heater_on;
 }
 

@@ -93,6 +93,23 @@ same "SD card over TCP" "$(words 4 24832 3)" "0 25 0"
 [ "$(head -1 out | awk '{print $1}')" = 6 ] && [ "$(wc -l <out)" = 6 ] || die "the journal is not read newest first"
 stop
 
+echo "== mainx: a password stands on no command line, an item for engineers wants --engineer"
+printf 'other-Pa55word\n' >password
+chmod 600 password
+start mainx "$work/secret.state" "unix:$work/bus"
+far=(--link "unix:$work/bus" --profile recipes/boards/mainx-reference.yaml)
+refused() { # PATTERN WORD…
+    ! "$BUILD/packline" board write "${@:2}" "${far[@]}" >out 2>&1 || die "accepted: ${*:2}"
+    grep -q -- "$1" out || die "'${*:2}' does not say '$1'"
+}
+refused '--value-file' ftp.password other-Pa55word
+refused 'one value is needed' sd.period
+refused 'one value is needed' sd.period "25 s" --value-file password
+refused 'for engineers' command.restart 0x55AA
+"$BUILD/packline" board write ftp.password --value-file password "${far[@]}" >out 2>&1 || die "the password from a file"
+grep -q '^ftp.password \*\*\* (read back)' out || die "the password is shown"
+stop
+
 echo "== mainx, what must not reach a board"
 r=$SOURCE/recipes/mainx.yaml
 refuse "$r" 's/sd.enable: true/sd.enable: false/' 'needs sd.enable'

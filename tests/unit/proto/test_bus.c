@@ -14,6 +14,7 @@ struct bus {
     unsigned n;
     struct wire *wire;
     struct profile *profile;
+    bool frames; /* a CAN bus: whole frames, one after the other */
 };
 
 static void bus_accept(void *context, const uint8_t *bytes, size_t n, int64_t now_us)
@@ -28,7 +29,9 @@ static size_t bus_produce(void *context, uint8_t *bytes, size_t max, int64_t now
 {
     struct bus *bus = context;
     size_t n = 0;
-    for (unsigned i = 0; i < bus->n; i++) {
+    for (unsigned i = 0; bus->frames && i < bus->n; i++)
+        n += vboard_produce(bus->boards[i], bytes + n, (max - n) / 16 * 16, now_us);
+    for (unsigned i = 0; !bus->frames && i < bus->n; i++) {
         uint8_t said[256];
         size_t more = vboard_produce(bus->boards[i], said, MIN(max, sizeof said), now_us);
         for (size_t k = 0; k < more; k++)
@@ -67,23 +70,31 @@ static struct profile *load_profile(const char *name)
     return profile;
 }
 
-static void bus_open(struct bus *bus, const unsigned addresses[BOARDS], const unsigned seeds[BOARDS])
+static void bus_open_of(struct bus *bus, const char *family, const char *profile,
+                        const unsigned addresses[BOARDS], const unsigned seeds[BOARDS],
+                        const char *const *defects)
 {
     GError *error = NULL;
     struct wire_options wire = {.tick = &bus->clock.tick};
     const struct wire_far_side side = {bus, bus_accept, bus_produce, bus_next, bus_signal, NULL};
     memset(bus, 0, sizeof *bus);
     tick_virtual_init(&bus->clock, 1795000000000000);
-    bus->profile = load_profile("basen-lt55.yaml");
+    bus->profile = load_profile(profile);
+    bus->frames = strcmp(family, "rockets") == 0;
     wire.line = bus->profile->line;
     for (; bus->n < BOARDS && addresses[bus->n]; bus->n++) {
         const struct vboard_options options = {
-            .family = "basen", .address = addresses[bus->n], .unit_seed = seeds[bus->n]};
+            .family = family, .address = addresses[bus->n], .unit_seed = seeds[bus->n], .defects = defects};
         bus->boards[bus->n] = vboard_new(&options, tick_now(wire.tick), &error);
         g_assert_no_error(error);
     }
     bus->wire = wire_loop_open(&side, &wire);
     tick_sleep_until(&bus->clock.tick, tick_deadline_ms(&bus->clock.tick, 500));
+}
+
+static void bus_open(struct bus *bus, const unsigned addresses[BOARDS], const unsigned seeds[BOARDS])
+{
+    bus_open_of(bus, "basen", "basen-lt55.yaml", addresses, seeds, NULL);
 }
 
 static void bus_close(struct bus *bus)
@@ -158,6 +169,44 @@ static void test_same_address(void)
     struct bus bus;
     bus_open(&bus, (const unsigned[]){3, 3, 0}, (const unsigned[]){7, 8, 0});
     refused(&bus, "address 3 answers in pieces");
+    bus_close(&bus);
+}
+
+static void nodes_open(struct bus *bus, const unsigned nodes[BOARDS], const char *number)
+{
+    const char *const defects[] = {"awake", number, NULL};
+    bus_open_of(bus, "rockets", "rockets-smart.yaml", nodes, (const unsigned[]){7, 8, 9}, defects);
+}
+
+/* Nodes of a CAN bus are asked all at once: those that sleep or are not there cost no time of their own. */
+static void test_nodes(void)
+{
+    struct bus bus;
+    g_autoptr(GError) error = NULL;
+    nodes_open(&bus, (const unsigned[]){1, 64, 127}, NULL);
+    const int64_t began = tick_now(&bus.clock.tick);
+    g_autoptr(GArray) found = bus_scan(bus.profile, bus.wire, 1, 127, false, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(found->len, ==, 3);
+    const struct bus_board *boards = (const struct bus_board *)(const void *)found->data;
+    g_assert_cmpuint(boards[1].address, ==, 64);
+    g_assert_cmpstr(boards[1].serial, ==, "RS0000000008");
+    g_assert_cmpuint(boards[2].address, ==, 127);
+    /* of the virtual clock */
+    g_assert_cmpint(tick_now(&bus.clock.tick) - began, <, TICK_S(5));
+    g_assert_null(bus_scan(bus.profile, bus.wire, 1, 200, false, NULL, NULL, &error));
+    g_assert_nonnull(strstr(error->message, "1 to 127"));
+    bus_close(&bus);
+}
+
+static void test_same_node(void)
+{
+    struct bus bus;
+    nodes_open(&bus, (const unsigned[]){3, 3, 0}, NULL);
+    refused(&bus, "node 3 answers one question 2 times");
+    bus_close(&bus);
+    nodes_open(&bus, (const unsigned[]){2, 5, 0}, "same-sn:17");
+    refused(&bus, "addresses 2 and 5 report the same serial number");
     bus_close(&bus);
 }
 
@@ -247,6 +296,8 @@ int main(int argc, char **argv)
     g_test_add_func("/bus/apart", test_apart);
     g_test_add_func("/bus/same-identity", test_same_identity);
     g_test_add_func("/bus/same-address", test_same_address);
+    g_test_add_func("/bus/nodes", test_nodes);
+    g_test_add_func("/bus/same-node", test_same_node);
     g_test_add_func("/bus/probe", test_probe);
     return g_test_run();
 }

@@ -229,6 +229,49 @@ static void test_capture_coils(void)
     profile_free(p);
 }
 
+/* What a master says of the system; the parameters of its other blocks are those of one pack. */
+static void test_capture_system(void)
+{
+    static const char seen[] =
+        "pack_voltage 53.25 V;current -1.3 A;remaining 274.56 Ah;full 330 Ah;discharged 2900 Ah;rated 33"
+        "0 Ah;online 1;protected 0;discharge_max 180 A;charge_max 180 A;suggested_ov 57.6 V;suggested_uv"
+        " 46.4 V;packs 1;cycles 10;soc 83.2 %;soh 99.9 %";
+    g_auto(GStrv) shown = g_strsplit(seen, ";", 0);
+    struct profile *p = load_profile();
+    uint8_t data[MODBUS_DATA_MAX], coils[8 * MODBUS_DATA_MAX];
+    exchange("00.04.20.00.00.1A.7B.D0",
+             "00.04.34.14.CD.00.00.FF.F3.FF.FF.6B.40.00.00.80.E8.00.00.01.22.00.00.80.E8.00.00.00.01.00.00."
+             "00.00.00.00.07.08.00.00.07.08.00.00.02.40.01.D0.00.01.00.0A.03.40.03.E7.F2.CC",
+             data);
+    for (unsigned i = 0; shown[i]; i++) {
+        g_auto(GStrv) words = g_strsplit(shown[i], " ", 2);
+        g_autofree char *key = g_strconcat("system.", words[0], NULL);
+        shows(p, key, data, words[1]);
+    }
+
+    exchange("00.04.21.00.00.16.7A.29",
+             "00 04 2C 0C E8 0C E8 00 00 00 00 14 A6 14 A6 00 00 00 00 00 E5 00 DD 00 E1 00 00 00 01 01 E0 "
+             "01 E0 00 0A 03 E7 00 F0 00 F0 00 F0 00 00 00 00 55 9F",
+             data);
+    shows(p, "system.cell_max", data, "3.304 V");
+    shows(p, "system.cell_min", data, "3.304 V");
+    shows(p, "system.pack_max", data, "52.86 V");
+    shows(p, "system.pack_min", data, "52.86 V");
+    /* Behind these the table and the board part: 22.9 and 48.0 %, in the places of kelvins and of a FET's
+     * heat. */
+    g_assert_cmpint(profile_block_find(p, "eib")->size, ==, 16);
+
+    exchange("00.01.22.00.00.50.37.9F", "00.01.0A.01.00.00.00.00.00.00.43.00.00.7F.E1", data);
+    spread(data, 10, coils);
+    for (unsigned i = 0; i < 8; i++) {
+        g_assert_cmpint(decoded(p, "system.state", i, coils).raw, ==, i == 0); /* discharging */
+        g_assert_cmpint(decoded(p, "system.voltage_events", i, coils).raw, ==, 0);
+        g_assert_cmpint(decoded(p, "system.fet_events", i, coils).raw, ==, i == 0 || i == 1 || i == 6);
+        g_assert_cmpint(decoded(p, "system.fault_events", i, coils).raw, ==, 0);
+    }
+    profile_free(p);
+}
+
 static void test_capture_exceptions(void)
 {
     static const struct {
@@ -289,6 +332,27 @@ static int64_t read_raw(struct fixture *f, const char *key)
     if (!board_read_item(f->board, profile_item_find(f->profile, key), &value, &error))
         g_error("%s: %s", key, error->message);
     return value.raw;
+}
+
+/* A virtual board is the master of a system of one pack: what it says of both is the same. */
+static void test_system(void)
+{
+    static const char *const pairs[][2] = {{"system.remaining", "live.remaining"},
+                                           {"system.full", "live.full"},
+                                           {"system.cell_max", "live.cell_max"},
+                                           {"system.cell_min", "live.cell_min"},
+                                           {"system.soc", "live.soc"},
+                                           {"system.cycles", "live.cycles"},
+                                           {"system.pack_max", "live.pack_voltage"}};
+    struct fixture f;
+    set_up(&f, NULL);
+    vboard_bench_current(f.far.board, -20000);
+    for (gsize i = 0; i < G_N_ELEMENTS(pairs); i++)
+        g_assert_cmpint(read_raw(&f, pairs[i][0]), ==, read_raw(&f, pairs[i][1]));
+    g_assert_cmpint(ABS(read_raw(&f, "system.current") * 10 - read_raw(&f, "live.current")), <=, 30);
+    g_assert_cmpint(read_raw(&f, "system.packs"), ==, 1);
+    g_assert_cmpint(read_raw(&f, "system.fet_events"), ==, read_raw(&f, "status.fet"));
+    tear_down(&f);
 }
 
 /* The board has no unique id of its own: its serial number stands for it. */
@@ -408,6 +472,17 @@ static void test_calibrate(void)
     tear_down(&f);
 }
 
+static bool limits(struct fixture *f)
+{
+    struct profile_item third = *profile_item_find(f->profile, "status.fet");
+    struct item_value value;
+    g_autoptr(GError) error = NULL;
+    third.offset += 2;
+    third.count = 1;
+    g_assert_true(board_read_item(f->board, &third, &value, &error));
+    return value.raw;
+}
+
 static void test_controls(void)
 {
     struct fixture f;
@@ -422,7 +497,15 @@ static void test_controls(void)
     g_assert_true(board_control(f.board, CONTROL_DISCHARGE_FET, 0, &error));
     g_assert_true(board_telemetry(f.board, &t, &error));
     g_assert_true(t.charge_fet && !t.discharge_fet);
-    /* No such order is published. */
+    const struct item_value limit = value_of(&f, "parameter.charge_high", "150 A");
+    g_assert_true(board_write_item(f.board, &limit, NULL, &error));
+    vboard_bench_current(f.far.board, 180000);
+    g_assert_true(limits(&f));
+    g_assert_true(board_control(f.board, CONTROL_CHARGE_LIMITER, 0, &error));
+    g_assert_false(limits(&f));
+    vboard_bench_current(f.far.board, 0);
+    /* No such orders are published. */
+    g_assert_false(board_control(f.board, CONTROL_CHARGE_LIMITER, 1, NULL));
     g_assert_false(board_control(f.board, CONTROL_DISCHARGE_FET, 1, &error));
     g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
     g_clear_error(&error);
@@ -501,6 +584,8 @@ int main(int argc, char **argv)
     g_test_add_func("/seplos3/capture/names", test_capture_names);
     g_test_add_func("/seplos3/capture/parameters", test_capture_parameters);
     g_test_add_func("/seplos3/capture/coils", test_capture_coils);
+    g_test_add_func("/seplos3/capture/system", test_capture_system);
+    g_test_add_func("/seplos3/system", test_system);
     g_test_add_func("/seplos3/capture/exceptions", test_capture_exceptions);
     g_test_add_func("/seplos3/identify", test_identify);
     g_test_add_func("/seplos3/values", test_values);
