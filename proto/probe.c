@@ -49,15 +49,6 @@ static bool check_identity(struct probe *probe, GError **error)
     return true;
 }
 
-/* A profile that lists its readings and has no cells among them describes a board that shows none. */
-static bool shows_cells(const struct profile *profile)
-{
-    bool shows = profile->telemetry->len == 0;
-    for (guint i = 0; i < profile->telemetry->len; i++)
-        shows |= ((const struct profile_reading *)profile->telemetry->pdata[i])->reading == TELEMETRY_CELLS;
-    return shows;
-}
-
 static bool check_cells(struct probe *probe, const struct board_telemetry *t, GError **error)
 {
     const struct profile *profile = probe->board->profile;
@@ -67,7 +58,7 @@ static bool check_cells(struct probe *probe, const struct board_telemetry *t, GE
     unsigned odd = 0;
     if (item && !board_read_item(probe->board, item, &value, error))
         return false;
-    if (!shows_cells(profile))
+    if (!telemetry_tells(t, TELEMETRY_CELLS))
         say(probe, PROBE_OPEN, "cell count", "the profile has no reading for cells");
     else if (t->cells == 0)
         say(probe, PROBE_BAD, "cell count", "the board reports no cell");
@@ -95,6 +86,10 @@ static void check_current(struct probe *probe, const struct board_telemetry *t, 
     const char *what = "current sign";
     bool flows = ABS(t->current_ma) >= FLOWS_MA;
     bool in = t->current_ma > 0;
+    if (!telemetry_tells(t, TELEMETRY_CURRENT)) {
+        say(probe, PROBE_OPEN, what, "the board does not report its current");
+        return;
+    }
     if (flow == PROBE_FLOW_IDLE) {
         say(probe,
             ABS(t->current_ma) > RESTS_MA ? PROBE_BAD
@@ -131,9 +126,12 @@ static void check_rest(struct probe *probe, const struct board_telemetry *t)
                 : PROBE_OPEN,
         "temperatures", "%u of %u sensors there, %u outside %d to %d °C", there, t->sensors, odd,
         SENSOR_MIN / 1000, SENSOR_MAX / 1000);
-    say(probe, t->soc_ppc >= 0 && t->soc_ppc <= SOC_WHOLE ? PROBE_GOOD : PROBE_BAD, "state of charge",
-        "%" G_GINT64_FORMAT " thousandths of a percent", t->soc_ppc);
-    if (t->full_mah > 0)
+    if (!telemetry_tells(t, TELEMETRY_SOC))
+        say(probe, PROBE_OPEN, "state of charge", "the board does not report it");
+    else
+        say(probe, t->soc_ppc >= 0 && t->soc_ppc <= SOC_WHOLE ? PROBE_GOOD : PROBE_BAD, "state of charge",
+            "%" G_GINT64_FORMAT " thousandths of a percent", t->soc_ppc);
+    if (t->full_mah > 0 && telemetry_tells(t, TELEMETRY_REMAINING))
         say(probe, t->remaining_mah >= 0 && t->remaining_mah <= t->full_mah ? PROBE_GOOD : PROBE_BAD,
             "capacities", "%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " mAh", t->remaining_mah, t->full_mah);
 }

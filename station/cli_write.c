@@ -32,10 +32,12 @@ bool session_write(const struct cli_input *input, struct session *session, GErro
     const char *key = g_ptr_array_index(input->arguments, 0);
     const struct profile_item *item = session_item(session, key, error);
     struct item_value value, found;
-    if (!item || !wanted(input, item, &value, error))
+    if (!item)
         return false;
     if (item->access == ACCESS_ENGINEERING && !cli_has(input, "engineer"))
         return error_set(error, ERROR_RULE, "'%s' is for engineers: --engineer confirms it", item->key);
+    if (!wanted(input, item, &value, error))
+        return false;
     bool ok = board_write_item(session->board, &value, &found, error);
     g_autofree char *text = ok ? profile_value_format(&found) : NULL;
     if (ok)

@@ -30,8 +30,7 @@ ask() { # SCHEME PROFILE WORD…
     "$BUILD/packline" "${@:3}" --link "$1:$work/line" --profile "$SOURCE/recipes/boards/$2.yaml" >"$work/out" 2>&1 || code=$?
 }
 : >"$work/out"
-"$BUILD/packline-board" --family none --listen pty >"$work/out" 2>&1 && die "a family that is none"
-families=$(sed -n 's/.*there is //p' "$work/out" | tr -d ',')
+families=$("$BUILD/packline-board" --list-families)
 [ -n "$families" ] || die "no list of families"
 for family in $families; do
     scheme=unix
