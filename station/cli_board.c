@@ -150,6 +150,16 @@ void session_close(struct session *session)
     secret_free(session->password);
 }
 
+void session_explain(const struct session *session, GError *error)
+{
+    if (error_kind(error) != ERROR_SILENT || !session->profile || !session->profile->wake)
+        return;
+    char *more =
+        g_strdup_printf("%s; a board that sleeps is silent: %s", error->message, session->profile->wake);
+    g_free(error->message);
+    error->message = more;
+}
+
 bool session_open(const struct cli_input *input, struct session *session, GError **error)
 {
     const char *path = cli_get(input, "profile");
@@ -429,6 +439,7 @@ static int with_session(const struct cli_input *input,
     GError *error = NULL;
     struct session session = {0};
     bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
+    session_explain(&session, error);
     session_close(&session);
     return ok ? 0 : cli_fail(input, error);
 }

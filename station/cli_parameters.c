@@ -250,6 +250,7 @@ static int with_session(const struct cli_input *input,
     GError *error = NULL;
     struct session session = {0};
     bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
+    session_explain(&session, error);
     session_close(&session);
     return ok ? 0 : cli_fail(input, error);
 }

@@ -20,7 +20,7 @@ enum {
     CORRECTION = 0xff00 /* not on the wire */
 };
 
-enum { CELLS_MAX = 16, PIC_COILS = 144, SFA_COILS = 80, EIC_COILS = 80, RECORD_SIZE = 80, PARAMETERS = 104, DATE_SIZE = 8 };
+enum { CELLS_MAX = 16, PIC_COILS = 144, SFA_COILS = 80, RECORD_SIZE = 80, PARAMETERS = 104, DATE_SIZE = 8 };
 
 /* Coils of PIC. */
 enum {

@@ -80,7 +80,7 @@ grep -q "reference dialect" "$work/out" || die "nothing says that this is a refe
 [ "$(find "$work/printed" -type f | wc -l)" -ge 1 ] || die "no label"
 code=0
 packline board identify --link "can-socket:$work/bus" --profile "$SOURCE/recipes/boards/rockets-smart.yaml" >"$work/out" 2>&1 || code=$?
-expect 5 "no answer in time"
+expect 5 "no answer in time; a board that sleeps is silent: Charge the battery for a few seconds"
 
 say "nothing wakes it"
 battery 102 deep-sleep
@@ -161,6 +161,24 @@ grep -q '^adapter *open .*can-socket' "$work/connect" || die "the adapter's stat
 printf 'SOUR:CURR 1\nOUTP ON\n' | socat - "unix-connect:$work/bench"
 wait "$waiting" || die "the wake was not noticed"
 grep -q '^board *connected .*RS0000000120' "$work/connect" || die "$(cat "$work/connect")"
+
+say "who is on the bus: node 9, and nobody where all sleep"
+stop
+"$BUILD/packline-board" --family rockets --listen "unix:$work/bus" --bench "unix:$work/bench" --speed fast --unit-seed 121 \
+    --address 9 --defect awake >"$work/board" 2>&1 &
+pid=$!
+for _ in $(seq 100); do
+    grep -q ^bench "$work/board" && break
+    sleep 0.05
+done
+sleep 0.1
+packline scan-bus --link "can-socket:$work/bus" --profile "$SOURCE/recipes/boards/rockets-smart.yaml" >"$work/out"
+grep -qE '^ +9 +ROCKETS-SMART .* RS0000000121 ' "$work/out" || die "node 9 is not found"
+battery 122
+code=0
+packline scan-bus --link "can-socket:$work/bus" --profile "$SOURCE/recipes/boards/rockets-smart.yaml" --last 3 >"$work/out" 2>&1 || code=$?
+expect 4 "no board answers at addresses 1 to 3; one that sleeps is silent"
+battery 120 awake
 
 say "log2asc takes the trace, and gives back its frames"
 grep -c '^(' "$work/trace.log" >"$work/frames"
