@@ -64,6 +64,9 @@ void profile_check_firmware(struct profile *profile, struct bind_report *report)
     g_autoptr(GError) error = NULL;
     if (!firmware->loader)
         return;
+    if (profile->no_firmware)
+        bind_report_error(report, bind_place_of(profile, profile, "no_firmware"), "take one of the two out",
+                          "says why no firmware is loaded, and `firmware:` says how");
     if (!wire_line_parse(firmware->line_text, &firmware->line, &error))
         bind_report_error(report, bind_place_of(profile, firmware, "line"), NULL, "%s", error->message);
     if (!loader_kind_find(firmware->loader))

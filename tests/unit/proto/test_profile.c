@@ -124,21 +124,22 @@ static void test_broken(void)
 {
     static const struct {
         const char *from, *to, *says;
-    } changes[] = {{"dialect: yd1363", "dialect: yd1364", "no dialect"},
-                   {"line: 9600-8N1", "line: 9600", "9600-8N1"},
-                   {"{name: login,", "{name: logon,", "no command 'logon'"},
-                   {"key: protect.cell_ov_delay,", "key: protect.cell_ov_start,", "twice"},
-                   {"block: protect, offset: 4,", "block: protect, offset: 3,", "overlaps"},
-                   {"block: alarm, offset: 44,", "block: alarm, offset: 45,", "behind its block"},
-                   {"preset: 3.38 V", "preset: 3.38 A", "voltage"},
-                   {"preset: 2.95 V, min: 0 V", "preset: 2.95 V, min: 7 V", "min is above max"},
-                   {"left: protect.cell_ov_start, right: protect.cell_ov_stop",
-                    "left: protect.cell_ov_strt, right: protect.cell_ov_stop",
-                    "did you mean 'protect.cell_ov_start'"},
-                   {"serial_item: identity.serial_number", "serial_item: identity.serial", "no item"},
-                   {"loader: an3155", "loader: an3156", "no loader"},
-                   {"charge_sign: 1", "charge_sign: 0", "1 or -1"},
-                   {"flash_size: 0x20000", "flash_size: 0x20001", "whole number of pages"}};
+    } changes[] = {
+        {"dialect: yd1363", "dialect: yd1364", "no dialect"},
+        {"line: 9600-8N1", "line: 9600", "9600-8N1"},
+        {"{name: login,", "{name: logon,", "no command 'logon'"},
+        {"key: protect.cell_ov_delay,", "key: protect.cell_ov_start,", "twice"},
+        {"block: protect, offset: 4,", "block: protect, offset: 3,", "overlaps"},
+        {"block: alarm, offset: 44,", "block: alarm, offset: 45,", "behind its block"},
+        {"preset: 3.38 V", "preset: 3.38 A", "voltage"},
+        {"preset: 2.95 V, min: 0 V", "preset: 2.95 V, min: 7 V", "min is above max"},
+        {"left: protect.cell_ov_start, right: protect.cell_ov_stop",
+         "left: protect.cell_ov_strt, right: protect.cell_ov_stop", "did you mean 'protect.cell_ov_start'"},
+        {"serial_item: identity.serial_number", "serial_item: identity.serial", "no item"},
+        {"loader: an3155", "loader: an3156", "no loader"},
+        {"line: 9600-8N1", "no_firmware: nobody knows\nline: 9600-8N1", "why no firmware is loaded"},
+        {"charge_sign: 1", "charge_sign: 0", "1 or -1"},
+        {"flash_size: 0x20000", "flash_size: 0x20001", "whole number of pages"}};
     g_autofree char *text = shipped();
     for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
         g_auto(GStrv) parts = g_strsplit(text, changes[i].from, 2);
