@@ -60,6 +60,12 @@ static void put(GString *text, const char *indent, const char *key, const char *
         g_string_append_printf(text, "%s# %s: not printable\n", indent, key);
 }
 
+/* An empty text is a value too: without it an import would leave what the other board has there. */
+static bool is_empty_text(const struct item_value *value)
+{
+    return value->absent && value->item->type == ITEM_TEXT && value->item->access != ACCESS_READ_ONLY;
+}
+
 static void put_values(GString *text, const struct board_image *image, bool pack)
 {
     const struct profile *profile = image->profile;
@@ -68,13 +74,16 @@ static void put_values(GString *text, const struct board_image *image, bool pack
         const struct profile_item *item = g_ptr_array_index(profile->items, i);
         struct item_value value = {0};
         if (item->secret || item->count > 1 || profile_belongs_to_pack(profile, item) != pack ||
-            !board_image_get(image, item, &value) || value.absent)
+            !board_image_get(image, item, &value) || (value.absent && !is_empty_text(&value)))
             continue;
         if (!head)
             g_string_append(text, pack ? "pack:\n" : "board:\n");
         head = true;
         g_autofree char *shown = profile_value_format(&value);
-        put(text, "  ", item->key, shown);
+        if (value.absent)
+            g_string_append_printf(text, "  %s: \"\"\n", item->key);
+        else
+            put(text, "  ", item->key, shown);
     }
 }
 
@@ -115,6 +124,12 @@ void parameters_free(struct parameters *parameters)
     bind_free(&parameters_schema, parameters);
 }
 
+static bool parse(const struct profile_item *item, const char *text, struct item_value *value, GError **error)
+{
+    *value = (struct item_value){.item = item, .absent = true};
+    return (item->type == ITEM_TEXT && text[0] == '\0') || profile_value_parse(item, text, value, error);
+}
+
 static void resolve(const struct bind_pair *pair, const struct profile *profile, GArray *values,
                     struct bind_report *report)
 {
@@ -131,7 +146,7 @@ static void resolve(const struct bind_pair *pair, const struct profile *profile,
                           "'%s' belongs to the board: it does not move to another one", pair->key);
     } else if (item->access == ACCESS_READ_ONLY || item->access == ACCESS_NEVER) {
         bind_report_error(report, pair->key_place, NULL, "'%s' must not be written", pair->key);
-    } else if (!profile_value_parse(item, pair->value, &value, &wrong)) {
+    } else if (!parse(item, pair->value, &value, &wrong)) {
         bind_report_error(report, pair->value_place, NULL, "%s", wrong->message);
     } else {
         g_array_append_val(values, value);

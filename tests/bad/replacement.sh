@@ -48,6 +48,13 @@ replace monv4 monv4-reference protect.cov_delay "7 s" system.address
 replace seplos3 seplos3 parameter.sleep_time "30 h" identity.bms_sn
 replace mainx mainx-reference ftp.port 2121 user.serial_number
 ! grep -q 'ftp.password' "$work/mainx.yaml" || die "a password is in the export"
+grep -qF 'user.address: ""' "$work/mainx.yaml" || die "an empty text is not in the export"
+do_it board write user.address "Hall 3"
+expect 0
+do_it board import "$work/mainx-keep.yaml" --keep "$work/mainx-second.yaml"
+expect 0 '^2 values written'
+do_it board read user.address ftp.port
+expect 0 '^user.address .not set.'
 say "rockets: nothing moves, and the station says so before it asks the battery"
 profile=rockets-smart
 far rockets 41 --defect awake
