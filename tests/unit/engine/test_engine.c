@@ -487,6 +487,29 @@ static void test_reference_far_off(void)
     }
 }
 
+/* What wants time is neither good nor bad; what is bad beside it is bad. */
+static void test_hold(void)
+{
+    static const char recipe[] = "recipes/basen-100ah-16s.yaml";
+    for (int bad = 0; bad < 2; bad++) {
+        struct rig rig;
+        struct engine_result result;
+        rig_make(&rig, NULL, 3);
+        line_edit(&rig.line, recipe, "{read: cell_delta, max: 30 mV}",
+                  "{read: cell_delta, max: 1 mV, beyond: hold, advice: charge it for a day}");
+        if (bad)
+            line_edit(&rig.line, recipe, "{read: pack_voltage, min: 48 V, max: 56 V}",
+                      "{read: pack_voltage, min: 48 V, max: 49 V}");
+        line_release(&rig.line);
+        run_unit(&rig, "BSN00000001", &result);
+        g_assert_cmpint(result.verdict, ==, bad ? VERDICT_FAIL : VERDICT_INTERRUPTED);
+        g_assert_true(bad || strstr(result.text, "charge it for a day"));
+        check_truth(&rig, "BSN00000001", &result);
+        engine_result_clear(&result);
+        rig_clear(&rig);
+    }
+}
+
 static void test_one_number_one_board(void)
 {
     struct rig rig;
@@ -522,6 +545,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/step-timeout", test_step_timeout);
     g_test_add_func("/engine/sensor-not-there", test_sensor_not_there);
     g_test_add_func("/engine/reference-far-off", test_reference_far_off);
+    g_test_add_func("/engine/hold", test_hold);
     g_test_add_func("/engine/one-number-one-board", test_one_number_one_board);
     return g_test_run();
 }
