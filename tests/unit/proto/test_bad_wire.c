@@ -21,11 +21,12 @@ enum fault {
     ECHO,        /* the request in front */
     LATE,        /* in front of the answer to the next other request */
     REFUSED,     /* with a code of the protocol */
+    STALE,       /* to a question that was asked before: what was answered then */
     FAULTS
 };
 static const char *const names[FAULTS] = {"none", "flip",  "cut-last", "cut-half", "tail",
                                           "lead", "short", "long",     "other",    "other-first",
-                                          "echo", "late",  "refused"};
+                                          "echo", "late",  "refused",  "stale"};
 
 #define ROOM 16384
 
@@ -39,6 +40,7 @@ struct bad {
     bool twin;            /* the refusal is the request word for word: nobody can tell it from an echo */
     unsigned at, answers; /* 0 = every answer */
     uint8_t request[ROOM], held[ROOM], out[ROOM];
+    GHashTable *said; /* GBytes* asked to GBytes* answered before the fault, for STALE */
     size_t request_n, held_n, out_n;
     int64_t asked_us, held_until_us;
 };
@@ -130,6 +132,23 @@ static bool hold(struct bad *b, const uint8_t *bytes, size_t n)
     return true;
 }
 
+/* Without a fault what is asked and said is kept, then it is said again. */
+static void put_stale(struct bad *b, const uint8_t *chunk, size_t n)
+{
+    /* The transaction of a TCP frame is another each time. */
+    const size_t from = b->family->protocol == &bad_tcp ? 2 : 0;
+    g_autoptr(GBytes) asked = g_bytes_new(b->request + from, b->request_n - from);
+    GBytes *said = b->fault == STALE ? g_hash_table_lookup(b->said, asked) : NULL;
+    if (said) {
+        put(b, b->request, from);
+        put(b, (const uint8_t *)g_bytes_get_data(said, NULL) + from, g_bytes_get_size(said) - from);
+        return;
+    }
+    if (b->fault == NONE)
+        g_hash_table_insert(b->said, g_steal_pointer(&asked), g_bytes_new(chunk, n));
+    put(b, chunk, n);
+}
+
 static size_t produce(void *context, uint8_t *bytes, size_t max, int64_t now_us)
 {
     struct bad *b = context;
@@ -138,8 +157,8 @@ static size_t produce(void *context, uint8_t *bytes, size_t max, int64_t now_us)
     if (n > 0) {
         const bool struck = ++b->answers == b->at || b->at == 0;
         const size_t first = b->family->protocol->length(chunk, n);
-        if (!struck || b->fault == NONE)
-            put(b, chunk, n);
+        if (!struck || b->fault == NONE || b->fault == STALE)
+            put_stale(b, chunk, n);
         else if (!hold(b, chunk, n)) {
             uint8_t rest[ROOM];
             memcpy(rest, chunk + first, n - first);
@@ -176,6 +195,8 @@ static void bad_open(struct bad *b, const struct bad_family *family, enum fault 
     memset(b, 0, sizeof *b);
     b->family = family;
     b->fault = NONE;
+    b->said = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
+                                    (GDestroyNotify)g_bytes_unref);
     b->profile = profile_of(family);
     g_autofree char *line = wire_line_format(&b->profile->line);
     far_open_at(&b->far, family->virtual, (unsigned)b->profile->address, line, false, family->defects);
@@ -192,6 +213,7 @@ static void bad_open(struct bad *b, const struct bad_family *family, enum fault 
 static void bad_close(struct bad *b)
 {
     board_close(b->board);
+    g_hash_table_unref(b->said);
     far_close(&b->far);
 }
 
@@ -441,6 +463,16 @@ static void writing_clear(struct writing *w)
     g_clear_error(&w->error);
 }
 
+/* What was written is read back: a board that shows the old value has not taken the new one. */
+static void test_read_back(gconstpointer data)
+{
+    struct writing w = write_with(data, STALE, 0);
+    g_assert_false(w.ok);
+    g_assert_error(w.error, PACK_ERROR, ERROR_MISMATCH);
+    g_assert_nonnull(strstr(w.error->message, "was written as"));
+    writing_clear(&w);
+}
+
 /* Of boards that take no number: a FET of those that can switch one, else the clock. */
 static bool deed_done(struct bad *b, bool *done)
 {
@@ -496,7 +528,7 @@ static void test_writing(gconstpointer data)
     g_assert_no_error(quiet.error);
     g_assert_true(quiet.ok);
     g_assert_false(g_bytes_equal(quiet.before, quiet.after));
-    for (enum fault fault = FLIP; fault < FAULTS; fault++)
+    for (enum fault fault = FLIP; fault < STALE; fault++)
         for (unsigned at = 0; at <= quiet.answers && bad_applies(family->protocol, names[fault]); at++) {
             struct writing w = write_with(family, fault, at);
             const bool done = g_bytes_equal(w.after, quiet.after);
@@ -518,6 +550,10 @@ int main(int argc, char **argv)
         g_test_add_data_func(reading, f, test_reading);
         if (f->takes != BAD_NOTHING)
             g_test_add_data_func(writing, f, f->takes == BAD_NUMBERS ? test_writing : test_deed);
+        if (f->takes == BAD_NUMBERS) {
+            g_autofree char *back = g_strdup_printf("/bad-wire/%s/read-back", f->name);
+            g_test_add_data_func(back, f, test_read_back);
+        }
         if (f->protocol->refuse)
             g_test_add_data_func(refusals, f, test_refusals);
     }
