@@ -199,6 +199,9 @@ const struct profile_item *session_item(const struct session *session, const cha
 static void print_value(const struct cli_input *input, const char *key, const struct item_value *value)
 {
     g_autofree char *text = value->absent ? g_strdup("(not set)") : profile_value_format(value);
+    g_autofree char *finding = profile_value_finding(value);
+    if (finding)
+        g_printerr("packline: found on the board: %s\n", finding);
     if (input->json)
         cli_print_json(json_pack(
             "{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key", key, "value", text, "raw",
