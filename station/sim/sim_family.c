@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
-static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
+static const struct sim_skip monv4_own[] = {{0x0150, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
 /* The journal is the board's own; what is nobody else's beside it is its serial number. */
 static const struct sim_skip mainx_own[] = {{0x6000, 0, 24}, {0x7000, 0, 386}, {0, 0, 0}};
