@@ -47,6 +47,12 @@ same() { # WHAT FOUND WANTED
     [ "$2" = "$3 " ] || die "$1 is '$2' instead of '$3'"
 }
 
+# What the label of the only unit in a folder says of its pack, as the profile names the items.
+rating() { # FOLDER
+    sqlite3 "$1/store/station.db" "SELECT payload ->> '$.payload' FROM journal WHERE type LIKE '%label%' LIMIT 1" |
+        sed -E 's/.*"capacity":"([^"]*)".*"strings":"([^"]*)".*/\1 \2/'
+}
+
 export PACKLINE_SHARE=$SOURCE
 cd "$work"
 echo "== 23S LFP, with firmware"
@@ -55,6 +61,7 @@ echo "== 23S LFP, with firmware"
 grep -q '^PASS BSN00000123$' "$work/out" || die "no PASS"
 grep -q "reference dialect, not the vendor's protocol" "$work/out" || die "the dialect is not named"
 [ -s "$work/demo/printed/BSN00000123.png" ] || die "no label"
+[ "$(rating "$work/demo")" = "50 Ah 23S" ] || die "the label says '$(rating "$work/demo")'"
 "$BUILD/packline" records show BSN00000123 --station "$work/demo/station.yaml" >"$work/record"
 grep -q 'reference dialect' "$work/record" || die "the record does not name the dialect"
 grep -q 'found on the board: pack overvoltage protection (protect.tov) is 85 V' "$work/record" ||
