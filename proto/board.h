@@ -164,6 +164,10 @@ bool board_write_values(struct board *board, const struct item_value *values, un
 bool board_read_values(struct board *board, struct item_value *values, unsigned n,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The chemistry of the cells as the board reports it; NULL when it reports none. RULE for a word unknown to the
+ * profile. */
+bool board_chemistry(struct board *board, const char **chemistry, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* One register by its number, whatever the profile says of it; never one that it forbids. The write reads
  * back: MISMATCH. */
 bool board_register_read(struct board *board, unsigned number, uint16_t *value,

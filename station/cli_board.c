@@ -176,7 +176,7 @@ bool session_open(const struct cli_input *input, struct session *session, GError
     return session->password && board_login(session->board, 1, session->password, error);
 }
 
-static const struct profile_item *item_named(const struct session *session, const char *key, GError **error)
+const struct profile_item *session_item(const struct session *session, const char *key, GError **error)
 {
     const struct profile_item *item = profile_item_find(session->profile, key);
     const char *near = item ? NULL : profile_item_suggest(session->profile, key);
@@ -217,22 +217,11 @@ static bool read_elements(const struct cli_input *input, struct session *session
 static bool board_read_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     for (guint i = 0; i < input->arguments->len; i++) {
-        const struct profile_item *item = item_named(session, g_ptr_array_index(input->arguments, i), error);
+        const struct profile_item *item =
+            session_item(session, g_ptr_array_index(input->arguments, i), error);
         if (!item || !read_elements(input, session, item, error))
             return false;
     }
-    return true;
-}
-
-static bool board_write_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    struct item_value value, found;
-    const struct profile_item *item = item_named(session, g_ptr_array_index(input->arguments, 0), error);
-    if (!item || !profile_value_parse(item, g_ptr_array_index(input->arguments, 1), &value, error) ||
-        !board_write_item(session->board, &value, &found, error))
-        return false;
-    g_autofree char *text = profile_value_format(&found);
-    printf("%s %s (read back)\n", item->key, text);
     return true;
 }
 
@@ -436,10 +425,6 @@ static int read_verb(const struct cli_input *input)
 {
     return with_session(input, board_read_verb);
 }
-static int write_verb(const struct cli_input *input)
-{
-    return with_session(input, board_write_verb);
-}
 static int image_verb(const struct cli_input *input)
 {
     return with_session(input, board_image_verb);
@@ -519,13 +504,6 @@ const struct cli_verb cli_board_verbs[] = {
      .summary = "read items of a board",
      .options = board_options,
      .run = read_verb},
-    {.name = "board write",
-     .arguments = "ITEM VALUE",
-     .arguments_min = 2,
-     .arguments_max = 2,
-     .summary = "write one item and read it back",
-     .options = board_options,
-     .run = write_verb},
     {.name = "board image",
      .arguments = "",
      .summary = "read the whole parameter image as JSON",

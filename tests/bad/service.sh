@@ -14,13 +14,30 @@ bench() {
 board identify
 expect 0 'product B200LT55'
 say "without a login nothing is written"
-board write protect.cell_ov_start "3.6 V"
+board write protect.cell_ov_delay "2 s"
 expect 7 'login'
 board control charge-fet-off
 expect 1 'no permission'
 say "with it, every write reads back"
-board --password-file "$work/password" write protect.cell_ov_start "3.6 V"
+board --password-file "$work/password" write protect.cell_ov_start "3.6 V" protect.pack_ov_start "57.6 V"
 expect 0 'protect.cell_ov_start 3.6 V'
+say "what would break a rule together with what the board holds is not written"
+board --password-file "$work/password" write protect.cell_ov_start "3 V"
+expect 7 'nothing was written: .*cell-ov-release'
+board --password-file "$work/password" write config.cell_count 15
+expect 7 'pack-ov-cells'
+board read config.cell_count
+expect 0 'config.cell_count 16'
+board --password-file "$work/password" write config.full_capacity "200 Ah" protect.set_full_charge_capacity "200 Ah"
+expect 7 '[-]-waive capacity'
+board --password-file "$work/password" write config.full_capacity "200 Ah" config.nominal_capacity "200 Ah"
+expect 7 'capacity-full-units'
+board --password-file "$work/password" write --engineer alarm.cell_ov_start "3.62 V"
+expect 0 'warning: .*alarm.cell_ov_start'
+board --password-file "$work/password" write protect.cell_ov_start
+expect 2
+board --password-file "$work/password" write protect.cell_ov_delay "1 s" protect.cell_ov_delay "2 s"
+expect 2 'given twice'
 board read protect.cell_ov_start
 expect 0 '3.6 V'
 board --password-file "$work/password" write protect.lc_style 7
