@@ -113,6 +113,13 @@ bool board_login(struct board *board, int level, const struct secret *password, 
     return true;
 }
 
+bool board_change_password(struct board *board, int level, const struct secret *old,
+                           const struct secret *wanted, GError **error)
+{
+    return board->dialect->change_password ? board->dialect->change_password(board, level, old, wanted, error)
+                                           : unsupported(board, "changing the password", error);
+}
+
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     return board->dialect->clock_read && !board->profile->clock.in
