@@ -251,6 +251,7 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
     unsigned cells;
     memset(telemetry, 0, sizeof *telemetry);
     telemetry->ambient_mdeg = telemetry->mos_mdeg = TELEMETRY_ABSENT;
+    telemetry->soh_ppc = telemetry->cycles = TELEMETRY_ABSENT;
     if (readings->len == 0)
         return unsupported(board, "telemetry", error);
     if (!count_cells(board, &cells, error))

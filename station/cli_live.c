@@ -61,14 +61,34 @@ static bool board_telemetry_verb(const struct cli_input *input, struct session *
         return true;
     }
     cli_print_json(json_pack(
-        "{s:i,s:s,s:{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b,s:I,s:I,s:s}}", "v", 1, "type",
+        "{s:i,s:s,s:{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:I,s:I,s:o,s:b,s:b,s:I,s:I,s:s}}", "v", 1, "type",
         "info", "data", "cells_mv", numbers(t.cell_mv, t.cells), "temperatures_mdeg",
         numbers(t.sensor_mdeg, t.sensors), "mos_mdeg", number(t.mos_mdeg), "ambient_mdeg",
         number(t.ambient_mdeg), "pack_mv", (json_int_t)t.pack_mv, "current_ma", (json_int_t)t.current_ma,
-        "soc_ppc", (json_int_t)t.soc_ppc, "soh_ppc", (json_int_t)t.soh_ppc, "full_mah",
-        (json_int_t)t.full_mah, "remaining_mah", (json_int_t)t.remaining_mah, "cycles", (json_int_t)t.cycles,
-        "charge_fet", t.charge_fet, "discharge_fet", t.discharge_fet, "protections",
-        (json_int_t)t.protections, "alarms", (json_int_t)t.alarms, "active", t.active));
+        "soc_ppc", (json_int_t)t.soc_ppc, "soh_ppc", number(t.soh_ppc), "full_mah", (json_int_t)t.full_mah,
+        "remaining_mah", (json_int_t)t.remaining_mah, "cycles", number(t.cycles), "charge_fet", t.charge_fet,
+        "discharge_fet", t.discharge_fet, "protections", (json_int_t)t.protections, "alarms",
+        (json_int_t)t.alarms, "active", t.active));
+    return true;
+}
+
+#define SETTLE_MS 500
+
+/* What it measures now, for the person to hold against the reference. */
+static bool print_after(struct session *session, enum board_calibration what, unsigned sensor, GError **error)
+{
+    struct board_telemetry t;
+    char name[24];
+    if (!wire_pause_ms(session->wire, SETTLE_MS, error) || !board_telemetry(session->board, &t, error))
+        return false;
+    if (what != CALIBRATE_TEMPERATURE)
+        print_reading("current", QUANTITY_CURRENT, t.current_ma);
+    else if (sensor < t.sensors) {
+        g_snprintf(name, sizeof name, "temperature %u", sensor + 1);
+        print_reading(name, QUANTITY_TEMPERATURE, t.sensor_mdeg[sensor]);
+    } else
+        print_reading(sensor == t.sensors ? "MOSFET" : "ambient", QUANTITY_TEMPERATURE,
+                      sensor == t.sensors ? t.mos_mdeg : t.ambient_mdeg);
     return true;
 }
 
@@ -98,7 +118,7 @@ static bool board_calibrate_verb(const struct cli_input *input, struct session *
             !board_calibrate(session->board, kinds[i].what, (unsigned)sensor, truth, error))
             return false;
         printf("%s: done\n", words[0]);
-        return true;
+        return print_after(session, kinds[i].what, (unsigned)sensor, error);
     }
     return error_set(error, ERROR_USAGE,
                      "there are: zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset");
