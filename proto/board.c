@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define ALIVE_POLL_MS 100
-#define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
 extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo,
     dialect_dd_frame, dialect_a5_frame, dialect_a5_frame_can, dialect_tp_binary;
@@ -144,6 +143,9 @@ static bool check_interlock(struct board *board, enum board_control control, int
         return true;
     if (!board_telemetry(board, &live, error))
         return false;
+    if (!telemetry_tells(&live, TELEMETRY_CURRENT))
+        return error_set(error, ERROR_RULE,
+                         "a FET is not switched off while nothing tells which current flows");
     if (charge ? live.current_ma > -limit : live.current_ma < limit)
         return true;
     g_autofree char *flows = quantity_format(QUANTITY_CURRENT, live.current_ma);
@@ -201,7 +203,8 @@ bool board_measure_polarity(struct board *board, enum profile_polarity *found, G
     bool with_zero, with_one, back;
     if (!board_telemetry(board, &live, error))
         return false;
-    if (ABS(live.current_ma) > IDLE_MA || !live.charge_fet || !live.discharge_fet)
+    if (!telemetry_tells(&live, TELEMETRY_CURRENT) || !telemetry_tells(&live, TELEMETRY_CHARGE_FET) ||
+        ABS(live.current_ma) > IDLE_MA || !live.charge_fet || !live.discharge_fet)
         return error_set(error, ERROR_RULE,
                          "the polarity is measured while no current flows and both FETs are on");
     if (!state_after(board, 0, &with_zero, error) || !state_after(board, 1, &with_one, error))
@@ -230,6 +233,11 @@ bool board_antitheft_off(struct board *board, const struct secret *code, GError 
 {
     return board->dialect->antitheft_off ? board->dialect->antitheft_off(board, code, error)
                                          : unsupported(board, "anti-theft", error);
+}
+
+bool telemetry_tells(const struct board_telemetry *telemetry, enum profile_reading_name reading)
+{
+    return !(telemetry->untold >> reading & 1);
 }
 
 bool board_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error)
@@ -550,46 +558,4 @@ json_t *board_image_json(const struct board_image *image)
     }
     return json_pack("{s:s,s:s,s:o,s:o}", "profile", image->profile->profile, "sha256",
                      image->profile->sha256, "blocks", blocks, "items", items);
-}
-
-static bool read_records(struct board *board, unsigned count, board_record_sink sink, void *context,
-                         GError **error)
-{
-    for (unsigned i = 0; i < HISTORY_MAX; i++) {
-        struct board_record record = {0};
-        bool end = false;
-        if (!(board->dialect->history_next ? board->dialect->history_next(board, &record, &end, error)
-                                           : described_log_next(board, &record, &end, error))) {
-            if (count == BOARD_RECORDS_UNTOLD)
-                g_prefix_error(error, "after %u records: ", i);
-            else
-                g_prefix_error(error, "after %u of %u records: ", i, count);
-            return false;
-        }
-        if (end)
-            return i == count || count == BOARD_RECORDS_UNTOLD ||
-                   error_set(error, ERROR_GARBLED, "the board announced %u records and sent %u", count, i);
-        if (!sink(context, &record, error))
-            return false;
-    }
-    return error_set(error, ERROR_GARBLED, "more than %d records without an end marker", HISTORY_MAX);
-}
-
-bool board_history_read(struct board *board, board_record_sink sink, void *context, GError **error)
-{
-    unsigned count;
-    if (!(board->dialect->history_open ? board->dialect->history_open(board, &count, error)
-                                       : described_log_open(board, &count, error)))
-        return false;
-    bool ok = read_records(board, count, sink, context, error);
-    g_autoptr(GError) ignored = NULL; /* the reading counts, not the closing */
-    if (board->dialect->history_close)
-        (void)!board->dialect->history_close(board, &ignored);
-    return ok;
-}
-
-bool board_history_erase(struct board *board, GError **error)
-{
-    return board->dialect->history_erase ? board->dialect->history_erase(board, error)
-                                         : unsupported(board, "erasing the history", error);
 }

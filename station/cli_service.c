@@ -161,6 +161,10 @@ static bool check_fet(struct session *session, enum board_control control, bool 
     const bool charge = control == CONTROL_CHARGE_FET;
     if (!wire_pause_ms(session->wire, FOLLOW_MS, error) || !board_telemetry(session->board, &live, error))
         return false;
+    if (!telemetry_tells(&live, charge ? TELEMETRY_CHARGE_FET : TELEMETRY_DISCHARGE_FET)) {
+        puts("the board does not report this FET: nothing shows that it followed");
+        return true;
+    }
     if ((charge ? live.charge_fet : live.discharge_fet) == wanted)
         return true;
     return error_set(error, ERROR_MISMATCH,
@@ -176,7 +180,7 @@ static void explain_sleep(struct session *session, GError **error)
     struct board_telemetry live;
     g_autoptr(GError) unknown = NULL;
     if (error_kind(*error) != ERROR_REFUSED || !board_telemetry(session->board, &live, &unknown) ||
-        live.current_ma < CHARGED_MA)
+        !telemetry_tells(&live, TELEMETRY_CURRENT) || live.current_ma < CHARGED_MA)
         return;
     g_autofree char *flows = quantity_format(QUANTITY_CURRENT, live.current_ma);
     g_prefix_error(error, "a board does not sleep while it is charged (%s flow): ", flows);

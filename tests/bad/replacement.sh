@@ -67,7 +67,7 @@ expect 0 'all read back'
 do_it board read protect.cov
 expect 0 'protect.cov 4.2 V'
 do_it board telemetry
-expect 0 'soh +absent'
+expect 0 'soh +not reported'
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
 say "a board without an address is not looked for at several"
 do_it scan-bus --last 3
