@@ -16,6 +16,9 @@ void session_close(struct session *session);
 /* board clock --auto, in cli_connect.c. */
 bool session_clock_auto(const struct cli_input *input, struct session *session, GError **error);
 
+/* Of the session's profile; USAGE with a suggestion when there is none. */
+const struct profile_item *session_item(const struct session *session, const char *key, GError **error);
+
 #define BOARD_OPTIONS                                                                                        \
     {"link", 'l', "URL", false,                                                                              \
      "wire to the board: serial:PATH, tcp:HOST:PORT, unix:PATH, can:IFACE, slcan:PORT, can-socket:PATH"},    \

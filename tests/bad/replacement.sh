@@ -3,10 +3,10 @@
 # exported, imported on the new one, and read there. A probe finds nothing wrong with either.
 source "$SOURCE/tests/bad/lib.bash"
 
-far() { # FAMILY SEED
+far() { # FAMILY SEED OPTION…
     board_stop
     "$BUILD/packline-board" --family "$1" --listen "unix:$work/board.sock" --state "$work/$1-$2.state" --unit-seed "$2" \
-        --bench "unix:$work/bench.sock" --speed fast >"$work/board.out" 2>&1 &
+        --bench "unix:$work/bench.sock" --speed fast "${@:3}" >"$work/board.out" 2>&1 &
     board_pid=$!
     for _ in $(seq 100); do
         grep -q '^bench ' "$work/board.out" 2>/dev/null && return
@@ -42,6 +42,32 @@ printf '888888\n' >"$work/basen"
 chmod 600 "$work/basen"
 replace basen basen-lt55 protect.cell_ov_delay "2 s" calibration.current_zero --password-file "$work/basen"
 replace monv4 monv4-reference protect.cov_delay "7 s" system.address
+say "a named set is for cells of its chemistry; the pack of an NMC board moves, too"
+far monv4 43
+do_it board write --set nmc-24s --waive charge-cells
+expect 7 'reports LFP cells'
+do_it board write --set nmc-23s
+expect 2 'lfp-23s nmc-24s'
+do_it board write --set lfp-23s
+expect 0 'protect.cov 3.65 V'
+do_it board write
+expect 2 'nothing to write'
+do_it board write system.cell_count 22 system.afe_s 10 protect.tov "80 V" protect.tovr "78 V" protect.tuv "57.5 V" system.chg_v "78 V"
+expect 0 'system.afe_s 10'
+far monv4 44 --defect nmc-cells
+do_it board write --set nmc-24s
+expect 7 '[-]-waive charge-cells'
+do_it board write --set nmc-24s --waive charge-cells
+expect 0 'protect.cov 4.2 V'
+do_it board export --out "$work/nmc.yaml"
+expect 0
+far monv4 45 --defect nmc-cells
+do_it board import "$work/nmc.yaml" --keep "$work/nmc-keep.yaml" --waive charge-cells
+expect 0 'all read back'
+do_it board read protect.cov
+expect 0 'protect.cov 4.2 V'
+do_it board telemetry
+expect 0 'soh +not reported'
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
 say "a board without an address is not looked for at several"
 do_it scan-bus --last 3

@@ -63,6 +63,12 @@ refuse() {
     grep -qE "r.yaml:[0-9]+:[0-9]+: error: .*$3" "$work/out" || die "'$2' does not say '$3'"
 }
 
+# What the label of the only unit in a folder says of its pack, as the profile names the items.
+rating() { # FOLDER
+    sqlite3 "$1/store/station.db" "SELECT payload ->> '$.payload' FROM journal WHERE type LIKE '%label%' LIMIT 1" |
+        sed -E 's/.*"capacity":"([^"]*)".*"strings":"([^"]*)".*/\1 \2/'
+}
+
 export PACKLINE_SHARE=$SOURCE
 cd "$work"
 mkdir -p recipes labels
@@ -112,6 +118,7 @@ grep -q "no secret named 'mainx-ftp'" out || die "the missing secret is not name
 
 echo "== seplos3"
 demo seplos3 BSN00000654
+[ "$(rating seplos3)" = "330 Ah 16S" ] || die "the label says '$(rating seplos3)'"
 ! "$BUILD/packline" records show BSN00000654 --station seplos3/station.yaml | grep -q 'reference dialect' ||
     die "the vendor's own protocol is called a reference dialect"
 baud=19200
@@ -133,6 +140,10 @@ start seplos3 "$work/seplos3/units/board-000001.state" "unix:$work/bus"
 "$BUILD/packline" board log --link "$link" --profile recipes/boards/seplos3.yaml >out || die "the log"
 [ "$(wc -l <out)" = 12 ] || die "the log has $(wc -l <out) records"
 stop
+
+echo "== a label says what only the board decides, too"
+demo daly-modbus 226JD0000000001
+[ "$(rating daly-modbus)" = "100 Ah 16S" ] || die "the label says '$(rating daly-modbus)'"
 
 echo "== seplos3, what must not reach a board"
 r=$SOURCE/recipes/seplos3-16s-330ah.yaml
