@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define ALIVE_POLL_MS 100
-#define HISTORY_MAX   100000 /* records: more than any board of these families keeps */
 
 extern const struct dialect_kind dialect_yd1363, dialect_modbus, dialect_modbus_tcp, dialect_canopen_sdo,
     dialect_dd_frame, dialect_a5_frame, dialect_a5_frame_can, dialect_tp_binary;
@@ -111,6 +110,13 @@ bool board_login(struct board *board, int level, const struct secret *password, 
         return false;
     board->level = level;
     return true;
+}
+
+bool board_change_password(struct board *board, int level, const struct secret *old,
+                           const struct secret *wanted, GError **error)
+{
+    return board->dialect->change_password ? board->dialect->change_password(board, level, old, wanted, error)
+                                           : unsupported(board, "changing the password", error);
 }
 
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
@@ -392,7 +398,8 @@ static bool write_stretch(struct board *board, const struct stretch *s, const st
     return false;
 }
 
-/* Neighbours go in one write, items with gaps between them in runs: bytes nobody named stay untouched. */
+/* Neighbours go in one write. Items with gaps between them go in runs, so that bytes nobody named stay
+ * untouched. */
 static bool write_runs(struct board *board, const struct profile_block *block,
                        const struct item_value *values, unsigned n, GError **error)
 {
@@ -550,50 +557,4 @@ json_t *board_image_json(const struct board_image *image)
     }
     return json_pack("{s:s,s:s,s:o,s:o}", "profile", image->profile->profile, "sha256",
                      image->profile->sha256, "blocks", blocks, "items", items);
-}
-
-static bool read_records(struct board *board, unsigned count, board_record_sink sink, void *context,
-                         GError **error)
-{
-    for (unsigned i = 0; i < HISTORY_MAX; i++) {
-        struct board_record record = {0};
-        bool end = false;
-        if (!(board->dialect->history_next ? board->dialect->history_next(board, &record, &end, error)
-                                           : described_log_next(board, &record, &end, error))) {
-            if (count == BOARD_RECORDS_UNTOLD)
-                g_prefix_error(error, "after %u records: ", i);
-            else
-                g_prefix_error(error, "after %u of %u records: ", i, count);
-            return false;
-        }
-        if (end)
-            return i == count || count == BOARD_RECORDS_UNTOLD ||
-                   error_set(error, ERROR_GARBLED, "the board announced %u records and sent %u", count, i);
-        if (!sink(context, &record, error))
-            return false;
-    }
-    return error_set(error, ERROR_GARBLED, "more than %d records without an end marker", HISTORY_MAX);
-}
-
-bool board_history_read(struct board *board, board_record_sink sink, void *context, GError **error)
-{
-    unsigned count;
-    if (!(board->dialect->history_open ? board->dialect->history_open(board, &count, error)
-                                       : described_log_open(board, &count, error)))
-        return false;
-    bool ok = read_records(board, count, sink, context, error);
-    g_autoptr(GError) ignored = NULL; /* the reading counts, not the closing */
-    if (board->dialect->history_close)
-        (void)!board->dialect->history_close(board, &ignored);
-    return ok;
-}
-
-bool board_history_can_erase(const struct board *board, GError **error)
-{
-    return board->dialect->history_erase || unsupported(board, "erasing the history", error);
-}
-
-bool board_history_erase(struct board *board, GError **error)
-{
-    return board_history_can_erase(board, error) && board->dialect->history_erase(board, error);
 }

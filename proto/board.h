@@ -82,6 +82,8 @@ struct dialect_kind {
                         const uint8_t *bytes, unsigned n, GError **error);
     bool (*identify)(struct board *board, struct board_identity *identity, GError **error);
     bool (*login)(struct board *board, int level, const struct secret *password, GError **error);
+    bool (*change_password)(struct board *board, int level, const struct secret *old,
+                            const struct secret *wanted, GError **error);
     bool (*clock_read)(struct board *board, int64_t *wall_us, GError **error);
     bool (*clock_write)(struct board *board, int64_t wall_us, GError **error);
     bool (*control)(struct board *board, enum board_control control, int argument, GError **error);
@@ -139,6 +141,8 @@ void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
 /* One attempt: a wrong password is REFUSED and never tried again by itself. */
 bool board_login(struct board *board, int level, const struct secret *password,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool board_change_password(struct board *board, int level, const struct secret *old,
+                           const struct secret *wanted, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_control(struct board *board, enum board_control control, int argument,
@@ -172,6 +176,10 @@ bool board_write_values(struct board *board, const struct item_value *values, un
 /* Reads the given items block-wise into values[i] (values[i].item is given). */
 bool board_read_values(struct board *board, struct item_value *values, unsigned n,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The chemistry of the cells as the board reports it; NULL when it reports none. RULE for a word unknown to
+ * the profile. */
+bool board_chemistry(struct board *board, const char **chemistry, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* One register by its number, whatever the profile says of it; never one that it forbids. The write reads
  * back: MISMATCH. */

@@ -178,7 +178,7 @@ static bool settle(struct board *board, struct link *link, const uint8_t *frame,
     bool same = n == link->last_n && memcmp(frame, link->last, n) == 0;
     if (framing_of(board) == MODBUS_RTU && !same)
         ready = MAX(ready, link->owed_until_us);
-    if (ready > now && !wire_pause_ms(board->wire, (ready - now + 999) / 1000, error))
+    if (ready > now && !wire_pause_until(board->wire, ready, error))
         return false;
     if (!same)
         link->owed_until_us = 0;

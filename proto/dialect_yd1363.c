@@ -13,21 +13,15 @@ extern const struct dialect_kind dialect_yd1363;
 #define PASSWORD_BYTES 8
 #define CODE_BYTES     6
 #define HISTORY_GAP_MS 410 /* manual: 400 ms between records */
-#define RECORD_BYTES   24
 
 static const char *const commands[] = {
-    "telemetry",     "analog",     "states",      "version", "manufacturing", "login",     "read_block",
-    "write_block",   "clock_read", "clock_write", "control", "calibrate",     "antitheft", "history",
-    "alarm_history", "unique_id",  NULL};
+    "telemetry",  "analog",      "states",        "version",     "manufacturing",   "login",
+    "read_block", "write_block", "clock_read",    "clock_write", "control",         "calibrate",
+    "antitheft",  "history",     "alarm_history", "unique_id",   "change_password", NULL};
 
 static uint16_t u16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static int16_t i16(const uint8_t *p)
-{
-    return (int16_t)u16(p);
 }
 
 static bool holds_secret(const struct board *board, const struct profile_block *block)
@@ -236,6 +230,29 @@ static bool login(struct board *board, int level, const struct secret *password,
     return ok;
 }
 
+/* Never twice: whether the first one was taken is what a login with the new password shows. */
+static bool change_password(struct board *board, int level, const struct secret *old,
+                            const struct secret *wanted, GError **error)
+{
+    uint8_t info[1 + 2 * PASSWORD_BYTES] = {(uint8_t)level};
+    const char *was = secret_reveal(old), *is = secret_reveal(wanted);
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    if (is[0] == '\0' || strlen(is) > PASSWORD_BYTES || strlen(was) > PASSWORD_BYTES)
+        return error_set(error, ERROR_AUTHOR, "a password of this board has 1 to %d characters",
+                         PASSWORD_BYTES);
+    memcpy(info + 1, was, strlen(was));
+    memcpy(info + 1 + PASSWORD_BYTES, is, strlen(is));
+    bool ok = yd1363_transact(board,
+                              &(struct yd1363_exchange){.name = "change_password",
+                                                        .repeat = YD1363_NEVER,
+                                                        .info = info,
+                                                        .n = sizeof info,
+                                                        .secret = true},
+                              reply, error);
+    explicit_bzero(info, sizeof info);
+    return ok;
+}
+
 static bool clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
@@ -409,29 +426,6 @@ static bool history_open(struct board *board, unsigned *count, GError **error)
     return true;
 }
 
-static void decode_record(const uint8_t *p, struct board_record *record)
-{
-    static const struct {
-        uint16_t code;
-        const char *what;
-    } codes[] = {{1, "timing"}, {2, "start"}, {3, "exit"}, {0x10, "protection"}};
-    g_autoptr(GDateTime) utc = g_date_time_new_utc(2000 + p[4], p[5], p[6], p[7], p[8], p[9]);
-    uint16_t code = u16(p + 10);
-    record->id = (uint32_t)u16(p) << 16 | u16(p + 2);
-    record->wall_us = utc ? g_date_time_to_unix(utc) * 1000000 : 0;
-    g_snprintf(record->what, sizeof record->what, "code %u", code);
-    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
-        if (codes[i].code == code)
-            g_strlcpy(record->what, codes[i].what, sizeof record->what);
-    record->cells = p[12];
-    record->pack_mv = (int64_t)u16(p + 13) * 10;
-    record->current_ma = (int64_t)i16(p + 15) * 10;
-    record->soc_ppc = (int64_t)p[17] * 1000;
-    record->cell_max_mv = u16(p + 18);
-    record->cell_min_mv = u16(p + 20);
-    record->temperature_max_mdeg = (int64_t)i16(p + 22) * 100;
-}
-
 /* Not repeatable: a lost answer would skip a record, so a loss ends the reading as an error. */
 static bool history_next(struct board *board, struct board_record *record, bool *end, GError **error)
 {
@@ -442,9 +436,9 @@ static bool history_next(struct board *board, struct board_record *record, bool 
     if (*end)
         return true;
     const struct yd1363_exchange x = {.name = log_name(board)};
-    if (reply->n != 1 + RECORD_BYTES || reply->info[0] != 0x01)
-        return yd1363_wrong_size(board, &x, reply, 1 + RECORD_BYTES, error);
-    decode_record(reply->info + 1, record);
+    if (reply->n != 1 + YD1363_RECORD || reply->info[0] != 0x01)
+        return yd1363_wrong_size(board, &x, reply, 1 + YD1363_RECORD, error);
+    yd1363_record(reply->info + 1, record);
     return true;
 }
 
@@ -460,18 +454,22 @@ static bool history_erase(struct board *board, GError **error)
     return history(board, 0x04, true, reply, error);
 }
 
-/* Secret are the INFO characters of login (D0H), anti-theft (D7H) and change password (DAH). The mask sees
- * chunks as they are sent, and a request is sent as one chunk. */
+/* Secret are the INFO characters of login, anti-theft and change of password. The mask sees chunks as they
+ * are sent, and a request is sent as one chunk. */
 static void mask(void *context, bool sent, const uint8_t *bytes, size_t n, bool *secret)
 {
-    static const char *const codes[] = {"D0", "D7", "DA"};
-    (void)context;
-    if (!sent || n < 18 || bytes[0] != '~')
+    static const char *const names[] = {"login", "antitheft", "change_password"};
+    const struct board *board = context;
+    if (!board || !sent || n < 18 || bytes[0] != '~')
         return;
-    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
-        if (memcmp(bytes + 7, codes[i], 2) == 0)
-            for (size_t k = 13; k < n; k++)
-                secret[k] = true;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        const struct profile_command *command = profile_command_find(board->profile, names[i]);
+        char code[3] = "";
+        if (command)
+            g_snprintf(code, sizeof code, "%02X", (unsigned)command->code & 0xff);
+        if (command && memcmp(bytes + 7, code, 2) == 0)
+            memset(secret + 13, true, (n - 13) * sizeof *secret);
+    }
 }
 
 const struct dialect_kind dialect_yd1363 = {
@@ -481,6 +479,7 @@ const struct dialect_kind dialect_yd1363 = {
     .write_block = write_block,
     .identify = identify,
     .login = login,
+    .change_password = change_password,
     .clock_read = clock_read,
     .clock_write = clock_write,
     .control = control,

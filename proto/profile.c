@@ -247,6 +247,7 @@ static const struct bind_field profile_fields[] = {
     F(profile, chemistry_item, BIND_TEXT, .doc = "Item in which the board reports its chemistry."),
     F(profile, chemistry_words, BIND_TEXTS, .max = 16, .doc = "What its raw values 0, 1, … mean."),
     F(profile, cells_item, BIND_TEXT, .doc = "Item that holds the cell count."),
+    F(profile, capacity_item, BIND_TEXT, .doc = "Item that holds the rated capacity: labels print it."),
     F(profile, serial_item, BIND_TEXT, .doc = "Item that holds the serial number."),
     F(profile, barcode_item, BIND_TEXT, .doc = "Item that holds the barcode of the circuit board."),
     F(profile, pack, BIND_TEXTS, .max = 64, .pattern = PACK_PATTERN,
@@ -485,6 +486,10 @@ static void check_all(const struct check *c)
         check_rule(c, g_ptr_array_index(p->rules, i));
     check_key(c, p, "chemistry_item", p->chemistry_item);
     check_key(c, p, "cells_item", p->cells_item);
+    check_key(c, p, "capacity_item", p->capacity_item);
+    const struct profile_item *capacity = profile_item_find(p, p->capacity_item);
+    if (capacity && capacity->quantity != QUANTITY_CHARGE)
+        wrong(c, p, "capacity_item", NULL, "'%s' is no charge: give it `quantity: charge`", capacity->key);
     check_key(c, p, "serial_item", p->serial_item);
     check_key(c, p, "barcode_item", p->barcode_item);
     if (p->address_first > p->address_last)

@@ -357,6 +357,7 @@ struct profile {
     char *chemistry_item;       /* key of the chemistry that the board reports */
     GPtrArray *chemistry_words; /* char*: what its raw values 0, 1, … mean */
     char *cells_item;           /* key of the cell count */
+    char *capacity_item;        /* key of the rated capacity */
     char *serial_item;          /* key of the serial number */
     int unit;                   /* enum profile_unit */
     int64_t charge_sign;        /* +1: charge is positive on the wire */

@@ -258,15 +258,20 @@ bool wire_discard(struct wire *wire, GError **error)
     return wire->kind->discard(wire, error);
 }
 
-bool wire_pause_ms(struct wire *wire, int64_t ms, GError **error)
+bool wire_pause_until(struct wire *wire, int64_t instant_us, GError **error)
 {
-    int64_t deadline = MIN(tick_deadline_ms(wire->tick, ms), wire->limit_us), now;
+    int64_t deadline = MIN(instant_us, wire->limit_us), now;
     while ((now = tick_now(wire->tick)) < deadline) {
         if (cancelled(wire, error))
             return false;
         tick_sleep_until(wire->tick, MIN(deadline, now + PAUSE_SLICE_US));
     }
     return !cancelled(wire, error);
+}
+
+bool wire_pause_ms(struct wire *wire, int64_t ms, GError **error)
+{
+    return wire_pause_until(wire, tick_deadline_ms(wire->tick, ms), error);
 }
 
 bool wire_is_physical(const char *url)

@@ -87,7 +87,8 @@ bool wire_set_line(struct wire *wire, const struct wire_line *line, GError **err
 bool wire_set_signal(struct wire *wire, enum wire_signal signal, bool on,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool wire_discard(struct wire *wire, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* Sleeps on the wire's tick, cancellable. */
+/* Sleeps on the wire's tick, cancellable, and no longer than the step's time. */
+bool wire_pause_until(struct wire *wire, int64_t instant_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool wire_pause_ms(struct wire *wire, int64_t ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* True for a wire that may lead to real hardware: every kind but unix:, can-socket: and loop:. */

@@ -6,6 +6,10 @@
 /* One group: readings and status words in one answer. False with the bytes needed. */
 bool yd1363_group(const uint8_t *p, size_t n, struct board_telemetry *t, size_t *wanted);
 
+/* One record of the history, of so many bytes. */
+#define YD1363_RECORD 24
+void yd1363_record(const uint8_t *p, struct board_record *record);
+
 /* One pack of several: analogue values and states in two answers. Each takes what it knows into *t and
  * answers NULL, or says what is wrong. */
 struct yd1363_pack {

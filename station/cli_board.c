@@ -253,68 +253,6 @@ static bool board_image_verb(const struct cli_input *input, struct session *sess
     return true;
 }
 
-static bool print_record(void *context, const struct board_record *record, GError **error)
-{
-    const struct cli_input *input = context;
-    (void)error;
-    g_autofree char *when = tick_format_utc(record->wall_us);
-    if (record->event_only && input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s}}", "v", 1, "type", "info", "data", "id",
-                                 (json_int_t)record->id, "time", when, "what", record->what));
-    else if (record->event_only)
-        printf("%6u  %.19s  %s\n", record->id, when, record->what);
-    if (record->event_only)
-        return true;
-    if (input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s,s:I,s:I,s:I}}", "v", 1, "type", "info", "data",
-                                 "id", (json_int_t)record->id, "time", when, "what", record->what, "pack_mv",
-                                 (json_int_t)record->pack_mv, "current_ma", (json_int_t)record->current_ma,
-                                 "cell_max_mv", (json_int_t)record->cell_max_mv));
-    else
-        printf("%6u  %.19s  %-16s  %7.2f V  %8.2f A  %lld mV\n", record->id, when, record->what,
-               (double)record->pack_mv / 1e3, (double)record->current_ma / 1e3,
-               (long long)record->cell_max_mv);
-    return true;
-}
-
-static bool keep_record(void *context, const struct board_record *record, GError **error)
-{
-    (void)error;
-    g_autofree char *when = tick_format_utc(record->wall_us);
-    g_string_append_printf(
-        context, "%u,%s,%s,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT "\n", record->id,
-        when, record->what, record->pack_mv, record->current_ma, record->cell_max_mv);
-    return true;
-}
-
-/* A log is erased only behind its export, which went to its own end. */
-static bool erase_log(const struct cli_input *input, struct session *session, GError **error)
-{
-    const char *path = cli_get(input, "keep");
-    g_autoptr(GString) text = g_string_new("id,time,what,pack_mv,current_ma,cell_max_mv\n");
-    g_autoptr(GError) failure = NULL;
-    if (!path)
-        return error_set(error, ERROR_USAGE, "--erase needs --keep FILE: the log is read into it first");
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return error_set(error, ERROR_USAGE, "%s is there already: nothing is written over it", path);
-    if (!board_history_can_erase(session->board, error) ||
-        !board_history_read(session->board, keep_record, text, error))
-        return false;
-    if (!g_file_set_contents_full(path, text->str, (gssize)text->len,
-                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
-                                  &failure))
-        return error_set(error, ERROR_STORAGE, "%s", failure->message);
-    return board_history_erase(session->board, error);
-}
-
-static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    session->board->alarm_log = cli_has(input, "alarms");
-    if (cli_has(input, "erase"))
-        return erase_log(input, session, error);
-    return board_history_read(session->board, print_record, (void *)input, error);
-}
-
 static bool board_clock_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     int64_t wall;
@@ -343,74 +281,6 @@ static bool board_identify_verb(const struct cli_input *input, struct session *s
         printf("product %s\nhardware %s\nfirmware %s\nbootloader %s\nunique id %s\n", identity.product,
                identity.hardware, identity.firmware, identity.bootloader, id);
     return true;
-}
-
-/* What a service technician may ask a board to do, one visible table. */
-static const struct {
-    const char *name;
-    enum board_control control;
-    int argument;
-} controls[] = {
-    {"reset", CONTROL_RESET, 0},
-    {"sleep", CONTROL_SLEEP, 0},
-    {"charge-fet-on", CONTROL_CHARGE_FET, 1},
-    {"charge-fet-off", CONTROL_CHARGE_FET, 0},
-    {"discharge-fet-on", CONTROL_DISCHARGE_FET, 1},
-    {"discharge-fet-off", CONTROL_DISCHARGE_FET, 0},
-    {"charge-limiter-on", CONTROL_CHARGE_LIMITER, 1},
-    {"charge-limiter-off", CONTROL_CHARGE_LIMITER, 0},
-    {"clear-pcb-barcode", CONTROL_CLEAR_PCB_BARCODE, 0},
-    {"factory-defaults", CONTROL_FACTORY_DEFAULTS, 0},
-    {"enter-bootloader", CONTROL_ENTER_BOOTLOADER, 0},
-};
-
-/* Behind the request the board is silent until firmware comes or its supply goes. */
-static bool may_control(const struct cli_input *input, enum board_control control, GError **error)
-{
-    return control != CONTROL_ENTER_BOOTLOADER || cli_has(input, "engineer") ||
-           error_set(error, ERROR_RULE,
-                     "the application ends, and perhaps only the maker's tool can start it again: --engineer "
-                     "confirms it");
-}
-
-/* What the board holds now is not what anybody wrote: it is read whole, at once. */
-static bool read_after_defaults(struct session *session, GError **error)
-{
-    struct board_identity identity;
-    struct tick *tick = session->wire->tick;
-    if (!board_wait_alive(session->board, tick_now(tick) + TICK_S(10), &identity, error))
-        return false;
-    struct board_image *image = board_image_read(session->board, error);
-    if (!image)
-        return false;
-    json_t *json = board_image_json(image);
-    printf("all %u values were read back\n", (unsigned)json_object_size(json_object_get(json, "items")));
-    json_decref(json);
-    board_image_free(image);
-    return true;
-}
-
-static bool board_control_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    const char *name = g_ptr_array_index(input->arguments, 0);
-    g_autoptr(GString) names = g_string_new(NULL);
-    if (strcmp(name, "calibrate-reset") == 0) {
-        bool undone = board_calibrate(session->board, CALIBRATE_RESET, 0, 0, error);
-        if (undone)
-            printf("%s: done\n", name);
-        return undone;
-    }
-    for (gsize i = 0; i < G_N_ELEMENTS(controls); i++) {
-        if (strcmp(controls[i].name, name) == 0) {
-            if (!may_control(input, controls[i].control, error) ||
-                !board_control(session->board, controls[i].control, controls[i].argument, error))
-                return false;
-            printf("%s: done\n", name);
-            return controls[i].control != CONTROL_FACTORY_DEFAULTS || read_after_defaults(session, error);
-        }
-        g_string_append_printf(names, "%s%s", i ? ", " : "", controls[i].name);
-    }
-    return error_set(error, ERROR_USAGE, "'%s': there are %s, calibrate-reset", name, names->str);
 }
 
 /* Around the profile's items: an engineer's operation, so it is said aloud. */
@@ -451,25 +321,13 @@ static int read_verb(const struct cli_input *input)
 {
     return with_session(input, board_read_verb);
 }
-static int write_verb(const struct cli_input *input)
-{
-    return with_session(input, session_write);
-}
 static int image_verb(const struct cli_input *input)
 {
     return with_session(input, board_image_verb);
 }
-static int log_verb(const struct cli_input *input)
-{
-    return with_session(input, board_log_verb);
-}
 static int clock_verb(const struct cli_input *input)
 {
     return with_session(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
-}
-static int control_verb(const struct cli_input *input)
-{
-    return with_session(input, board_control_verb);
 }
 static int register_verb(const struct cli_input *input)
 {
@@ -483,21 +341,6 @@ static int identify_verb(const struct cli_input *input)
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
 static const struct cli_option register_options[] = {
     BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
-static const struct cli_option write_options[] = {
-    BOARD_OPTIONS,
-    {"value-file", 0, "FILE", false, "file (mode 0600) with the value, of an item that is secret"},
-    {"engineer", 0, NULL, false, "write an item that is for engineers"},
-    {NULL}};
-static const struct cli_option control_options[] = {
-    BOARD_OPTIONS,
-    {"engineer", 0, NULL, false, "enter the bootloader although no loader of packline follows"},
-    {NULL}};
-static const struct cli_option log_options[] = {
-    BOARD_OPTIONS,
-    {"erase", 0, NULL, false, "erase the board's own log, once it is in the file of --keep"},
-    {"keep", 0, "FILE", false, "with --erase: where the log goes first"},
-    {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
-    {NULL}};
 static const struct cli_option clock_options[] = {
     BOARD_OPTIONS,
     {"set", 0, NULL, false, "set it to this machine's clock first"},
@@ -543,13 +386,6 @@ const struct cli_verb cli_board_verbs[] = {
      .summary = "read items of a board",
      .options = board_options,
      .run = read_verb},
-    {.name = "board write",
-     .arguments = "ITEM [VALUE]",
-     .arguments_min = 1,
-     .arguments_max = 2,
-     .summary = "write one item and read it back",
-     .options = write_options,
-     .run = write_verb},
     {.name = "board image",
      .arguments = "",
      .summary = "read the whole parameter image as JSON",
@@ -565,26 +401,10 @@ const struct cli_verb cli_board_verbs[] = {
              "that the profile forbids to write. Numbers are decimal, or hexadecimal with 0x.",
      .options = register_options,
      .run = register_verb},
-    {.name = "board log",
-     .arguments = "",
-     .summary = "read the board's history to its end marker",
-     .options = log_options,
-     .run = log_verb},
     {.name = "board clock",
      .arguments = "",
      .summary = "read or set the board's clock",
      .options = clock_options,
      .run = clock_verb},
-    {.name = "board control",
-     .arguments = "OPERATION",
-     .arguments_min = 1,
-     .arguments_max = 1,
-     .summary = "reset, sleep, switch a FET, clear the PCB barcode, restore defaults, undo calibration",
-     .text = "Operations: reset, sleep, charge-fet-on, charge-fet-off, discharge-fet-on, discharge-fet-off, "
-             "charge-limiter-on, charge-limiter-off, clear-pcb-barcode, factory-defaults (the whole image is "
-             "read afterwards), calibrate-reset, enter-bootloader. Boards with a login want --password-file "
-             "for all but reset and sleep. A board refuses to sleep while it is charged.",
-     .options = control_options,
-     .run = control_verb},
     {NULL},
 };

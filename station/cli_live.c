@@ -122,6 +122,26 @@ static bool board_telemetry_verb(const struct cli_input *input, struct session *
     return true;
 }
 
+#define SETTLE_MS 500
+
+/* What it measures now, for the person to hold against the reference. */
+static bool print_after(struct session *session, enum board_calibration what, unsigned sensor, GError **error)
+{
+    struct board_telemetry t;
+    char name[24];
+    if (!wire_pause_ms(session->wire, SETTLE_MS, error) || !board_telemetry(session->board, &t, error))
+        return false;
+    if (what != CALIBRATE_TEMPERATURE)
+        print_reading("current", QUANTITY_CURRENT, t.current_ma);
+    else if (sensor < t.sensors) {
+        g_snprintf(name, sizeof name, "temperature %u", sensor + 1);
+        print_reading(name, QUANTITY_TEMPERATURE, t.sensor_mdeg[sensor]);
+    } else
+        print_reading(sensor == t.sensors ? "MOSFET" : "ambient", QUANTITY_TEMPERATURE,
+                      sensor == t.sensors ? t.mos_mdeg : t.ambient_mdeg);
+    return true;
+}
+
 /* zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset. What the person says is the truth. */
 static bool board_calibrate_verb(const struct cli_input *input, struct session *session, GError **error)
 {
@@ -148,7 +168,7 @@ static bool board_calibrate_verb(const struct cli_input *input, struct session *
             !board_calibrate(session->board, kinds[i].what, (unsigned)sensor, truth, error))
             return false;
         printf("%s: done\n", words[0]);
-        return true;
+        return print_after(session, kinds[i].what, (unsigned)sensor, error);
     }
     return error_set(error, ERROR_USAGE,
                      "there are: zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset");

@@ -1,5 +1,5 @@
-/* board export, board import: the parameters of a pack from one board to another. scan-bus: who is on a line.
- */
+/* board write: single values. board export, board import: the parameters of a pack from one board to another.
+ * scan-bus: who is on a line. */
 #include "station/cli_session.h"
 
 #include "proto/parameters.h"
@@ -51,9 +51,10 @@ static bool export_board(const struct cli_input *input, struct session *session,
 struct import {
     const struct cli_input *input;
     struct session *session;
-    struct board_image *image; /* as found */
-    GArray *values;            /* struct item_value: all that the file says */
-    GArray *changes;           /* those that the board does not hold yet */
+    struct board_image *image;     /* as found */
+    GArray *values;                /* struct item_value: all that the file says */
+    GArray *changes;               /* those that the board does not hold yet */
+    const struct profile_set *set; /* named by --set, or NULL */
     struct item_value shown[16];
     unsigned next;
     GString *broken;
@@ -102,11 +103,12 @@ static bool waived(const struct import *import, const struct profile_rule *rule)
     return false;
 }
 
-/* What the board brings with it is a remark; what is about to be written is refused. */
+/* What the board brings with it is a remark; what is about to be written is refused. An engineer may go
+ * around it. */
 static void rule_broken(void *context, const struct profile_rule *rule, const char *sentence)
 {
     struct import *import = context;
-    if (!touches(import, rule) || waived(import, rule))
+    if (!touches(import, rule) || waived(import, rule) || cli_has(import->input, "engineer"))
         fprintf(stderr, "packline: warning: %s\n", sentence);
     else
         g_string_append_printf(import->broken, "%s%s (%s%s)", import->broken->len ? "; " : "", sentence,
@@ -169,8 +171,68 @@ static bool still_same(struct import *import, const struct board_identity *befor
                : error_set(error, ERROR_RULE, "the board was swapped while it was written");
 }
 
+/* The cells are what the board reports; where it reports nothing, what a named set is for. */
+static bool find_chemistry(const struct import *import, const char **chemistry, GError **error)
+{
+    const char *wanted = import->set ? import->set->chemistry : NULL;
+    if (!board_chemistry(import->session->board, chemistry, error))
+        return false;
+    if (*chemistry && wanted && strcmp(*chemistry, wanted) != 0)
+        return error_set(
+            error, ERROR_RULE,
+            "the board reports %s cells, set '%s' is for %s: limits of another chemistry do not protect "
+            "them",
+            *chemistry, import->set->name, wanted);
+    *chemistry = *chemistry ? *chemistry : wanted;
+    return true;
+}
+
+static bool check_rules(struct import *import, GError **error)
+{
+    const char *chemistry;
+    import->image = board_image_read(import->session->board, error);
+    if (!import->image || !find_chemistry(import, &chemistry, error))
+        return false;
+    find_changes(import);
+    profile_check_rules(import->session->profile, chemistry, as_it_will_be, rule_broken, import);
+    return import->broken->len == 0 || error_set(error, ERROR_RULE, "%s", import->broken->str);
+}
+
+static void add_tied(struct import *import, const char *key)
+{
+    const struct profile_item *item = profile_item_find(import->session->profile, key);
+    struct item_value held;
+    if (item->access != ACCESS_READ_ONLY && item->access != ACCESS_NEVER &&
+        !find_value(import->changes, key) && board_image_get(import->image, item, &held))
+        g_array_append_val(import->changes, held);
+}
+
+/* Boards look at a sum and its parts after each request: what is tied goes in one, changed or not. */
+static void add_all_tied(struct import *import)
+{
+    const GPtrArray *rules = import->session->profile->rules;
+    for (guint i = 0; import->image && i < rules->len; i++) {
+        const struct profile_rule *rule = g_ptr_array_index(rules, i);
+        if (rule->check != CHECK_SUM || !touches(import, rule))
+            continue;
+        add_tied(import, rule->left);
+        for (guint k = 0; k < rule->parts->len; k++)
+            add_tied(import, g_ptr_array_index(rule->parts, k));
+    }
+}
+
+static bool write_values(struct import *import, GError **error)
+{
+    add_all_tied(import);
+    return board_write_values(import->session->board,
+                              (const struct item_value *)(const void *)import->changes->data,
+                              import->changes->len, error) &&
+           compare(import, error);
+}
+
 static bool write_changes(struct import *import, GError **error)
 {
+    const guint changed = import->changes->len;
     struct board_identity identity = {0};
     g_autofree char *before = export_text(import->session, import->image, &identity, error);
     if (!before || !write_new(cli_get(import->input, "keep"), before, error))
@@ -179,26 +241,16 @@ static bool write_changes(struct import *import, GError **error)
         printf("nothing to write: the board holds all %u values\n", import->values->len);
         return true;
     }
-    if (!board_write_values(import->session->board,
-                            (const struct item_value *)(const void *)import->changes->data,
-                            import->changes->len, error) ||
-        !compare(import, error) || !still_same(import, &identity, error))
+    if (!write_values(import, error) || !still_same(import, &identity, error))
         return false;
-    printf("%u values written, %u held already; all read back. Before: %s\n", import->changes->len,
-           import->values->len - import->changes->len, cli_get(import->input, "keep"));
+    printf("%u values written, %u held already; all read back. Before: %s\n", changed,
+           import->values->len - changed, cli_get(import->input, "keep"));
     return true;
 }
 
 static bool import_values(struct import *import, GError **error)
 {
-    import->image = board_image_read(import->session->board, error);
-    if (!import->image)
-        return false;
-    find_changes(import);
-    profile_check_rules(import->session->profile, NULL, as_it_will_be, rule_broken, import);
-    if (import->broken->len)
-        return error_set(error, ERROR_RULE, "%s", import->broken->str);
-    return write_changes(import, error);
+    return check_rules(import, error) && write_changes(import, error);
 }
 
 static GArray *load_values(const char *path, const struct profile *profile, GError **error)
@@ -238,6 +290,114 @@ static bool import_board(const struct cli_input *input, struct session *session,
     return ok;
 }
 
+/* The values of the named set, which those on the command line replace. */
+static bool take_set(struct import *import, GError **error)
+{
+    const struct profile *profile = import->session->profile;
+    const char *name = cli_get(import->input, "set");
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint i = 0; i < profile->sets->len; i++)
+        g_string_append_printf(names, " %s", ((const struct profile_set *)profile->sets->pdata[i])->name);
+    if (!name)
+        return true;
+    import->set = profile_set_find(profile, name);
+    if (!import->set)
+        return error_set(error, ERROR_USAGE, "no set '%s'; profile '%s' has:%s", name, profile->profile,
+                         names->len ? names->str : " none");
+    for (guint i = 0; i < import->set->values->len; i++) {
+        const struct bind_pair *pair = g_ptr_array_index(import->set->values, i);
+        const struct profile_item *item = session_item(import->session, pair->key, error);
+        struct item_value value;
+        if (!item || !profile_value_parse(item, pair->value, &value, error))
+            return false;
+        if (!find_value(import->values, item->key))
+            g_array_append_val(import->values, value);
+    }
+    return true;
+}
+
+/* What stands on a command line stands in the shell's history and in the list of processes. */
+static bool parse_word(const struct profile_item *item, const char *word, struct item_value *value,
+                       GError **error)
+{
+    if (!item->secret)
+        return profile_value_parse(item, word, value, error);
+    if (word[0] != '@')
+        return error_set(error, ERROR_USAGE,
+                         "%s is secret: put it into a file that only you can read, and give @FILE",
+                         item->key);
+    struct secret *secret = secret_from_file(word + 1, error);
+    bool ok = secret && profile_value_parse(item, secret_reveal(secret), value, error);
+    secret_free(secret);
+    return ok;
+}
+
+static bool parse_pairs(const struct cli_input *input, const struct session *session, GArray *values,
+                        GError **error)
+{
+    const GPtrArray *words = input->arguments;
+    for (guint i = 0; i + 1 < words->len; i += 2) {
+        struct item_value value;
+        const struct profile_item *item = session_item(session, g_ptr_array_index(words, i), error);
+        if (!item || !parse_word(item, g_ptr_array_index(words, i + 1), &value, error))
+            return false;
+        if (find_value(values, item->key))
+            return error_set(error, ERROR_USAGE, "'%s' is given twice", item->key);
+        g_array_append_val(values, value);
+    }
+    return words->len % 2 == 0 ||
+           error_set(error, ERROR_USAGE, "'%s' has no value: items and values come in pairs",
+                     (const char *)g_ptr_array_index(words, words->len - 1));
+}
+
+static bool has_rule(const struct import *import)
+{
+    for (guint i = 0; i < import->session->profile->rules->len; i++)
+        if (touches(import, g_ptr_array_index(import->session->profile->rules, i)))
+            return true;
+    return false;
+}
+
+static bool write_pairs(struct import *import, GError **error)
+{
+    if (!parse_pairs(import->input, import->session, import->values, error) || !take_set(import, error))
+        return false;
+    if (import->values->len == 0)
+        return error_set(error, ERROR_USAGE, "nothing to write: ITEM VALUE, or --set NAME");
+    g_array_append_vals(import->changes, import->values->data, import->values->len);
+    const bool ruled = has_rule(import);
+    g_array_set_size(import->changes, 0);
+    if (ruled && !check_rules(import, error)) {
+        g_prefix_error(error, "nothing was written: ");
+        return false;
+    }
+    g_array_set_size(import->changes, 0);
+    g_array_append_vals(import->changes, import->values->data, import->values->len);
+    if (!write_values(import, error))
+        return false;
+    const struct item_value *values = (const struct item_value *)(const void *)import->values->data;
+    for (guint i = 0; i < import->values->len; i++) {
+        g_autofree char *text = profile_value_format(&values[i]);
+        printf("%s %s (read back)\n", values[i].item->key, text);
+    }
+    return true;
+}
+
+static bool write_board(const struct cli_input *input, struct session *session, GError **error)
+{
+    struct import import = {.input = input,
+                            .session = session,
+                            .values = g_array_new(FALSE, FALSE, sizeof(struct item_value)),
+                            .changes = g_array_new(FALSE, FALSE, sizeof(struct item_value)),
+                            .broken = g_string_new(NULL)};
+    bool ok = write_pairs(&import, error);
+    board_image_free(import.image);
+    g_array_unref(import.values);
+    g_array_unref(import.changes);
+    g_string_free(import.broken, TRUE);
+    return ok;
+}
+
 static int with_session(const struct cli_input *input,
                         bool (*deed)(const struct cli_input *, struct session *, GError **))
 {
@@ -247,6 +407,11 @@ static int with_session(const struct cli_input *input,
     session_explain(&session, error);
     session_close(&session);
     return ok ? 0 : cli_fail(input, error);
+}
+
+static int write_verb(const struct cli_input *input)
+{
+    return with_session(input, write_board);
 }
 
 static int export_verb(const struct cli_input *input)
@@ -315,12 +480,24 @@ static int scan_verb(const struct cli_input *input)
     return with_session(input, scan);
 }
 
+#define WAIVE_OPTION                                                                                         \
+    {                                                                                                        \
+        "waive", 0, "RULE", true,                                                                            \
+            "write although this rule of the profile is broken; may stand more than once"                    \
+    }
+
+static const struct cli_option write_options[] = {
+    BOARD_OPTIONS,
+    WAIVE_OPTION,
+    {"set", 0, "NAME", false, "write this named set of values of the profile; values given beside it count"},
+    {"engineer", 0, NULL, false, "write although rules of the profile are broken: each is a warning"},
+    {NULL}};
 static const struct cli_option export_options[] = {
     BOARD_OPTIONS, {"out", 'o', "FILE", false, "file to write; default is the terminal"}, {NULL}};
 static const struct cli_option import_options[] = {
     BOARD_OPTIONS,
     {"keep", 0, "FILE", false, "file to write first: what the board holds before"},
-    {"waive", 0, "RULE", true, "write although this rule of the profile is broken; may stand more than once"},
+    WAIVE_OPTION,
     {NULL}};
 static const struct cli_option scan_options[] = {
     BOARD_OPTIONS,
@@ -329,6 +506,17 @@ static const struct cli_option scan_options[] = {
     {NULL}};
 
 const struct cli_verb cli_parameters_verbs[] = {
+    {.name = "board write",
+     .arguments = "[ITEM VALUE…]",
+     .arguments_min = 0,
+     .arguments_max = 200,
+     .summary = "write items and read them back",
+     .text =
+         "The values are held against ranges and, together with what the board holds already, against the "
+         "profile's rules; values that change together are given together. Nothing is written when a rule "
+         "would be broken.",
+     .options = write_options,
+     .run = write_verb},
     {.name = "board export",
      .arguments = "",
      .summary = "the parameters of a board as a file",

@@ -166,13 +166,13 @@ static void add_entry(GPtrArray *entries, const struct entry *entry)
 static GPtrArray *entries_of(const struct profile *p)
 {
     GPtrArray *all = g_ptr_array_new_with_free_func(entry_free);
-    add_entry(all,
-              &(struct entry){"profile",
-                              {worded("dialect", p->dialect), worded("product", p->product),
-                               worded("line", p->line_text), numbered("address", p->address),
-                               numbered("charge_sign", p->charge_sign), worded("cells_item", p->cells_item),
-                               worded("serial_item", p->serial_item), numbered("reply_max", p->reply_max),
-                               worded("chemistry", p->chemistry)}});
+    add_entry(all, &(struct entry){
+                       "profile",
+                       {worded("dialect", p->dialect), worded("product", p->product),
+                        worded("line", p->line_text), numbered("address", p->address),
+                        numbered("charge_sign", p->charge_sign), worded("cells_item", p->cells_item),
+                        worded("capacity_item", p->capacity_item), worded("serial_item", p->serial_item),
+                        numbered("reply_max", p->reply_max), worded("chemistry", p->chemistry)}});
     for (guint i = 0; i < p->blocks->len; i++) {
         const struct profile_block *b = g_ptr_array_index(p->blocks, i);
         add_entry(all, &(struct entry){

@@ -15,12 +15,11 @@ bool session_open(const struct cli_input *input, struct session *session, GError
 void session_close(struct session *session);
 /* Silence may be sleep: says how a board of this profile is woken. error may be NULL. */
 void session_explain(const struct session *session, GError *error);
-/* The item of this key; USAGE with the nearest name when there is none. */
-const struct profile_item *session_item(const struct session *session, const char *key, GError **error);
-/* board write, in cli_write.c. */
-bool session_write(const struct cli_input *input, struct session *session, GError **error);
 /* board clock --auto, in cli_connect.c. */
 bool session_clock_auto(const struct cli_input *input, struct session *session, GError **error);
+
+/* Of the session's profile; USAGE with a suggestion when there is none. */
+const struct profile_item *session_item(const struct session *session, const char *key, GError **error);
 
 #define BOARD_OPTIONS                                                                                        \
     {"link", 'l', "URL", false,                                                                              \

@@ -32,13 +32,22 @@ static void put(json_t *to, const char *key, const char *text)
     json_object_set_new(to, key, json_string(text ? text : ""));
 }
 
-/* Capacity and strings as they were read back on this board. */
+/* As it was read back on this board: after a write, or, of what the board alone decides, when it was
+ * measured.
+ */
+static bool find_value(struct store *store, int64_t run, const char *key, char **shown, GError **error)
+{
+    *shown = NULL;
+    return !key || (store_value_found(store, run, key, shown, error) &&
+                    (*shown || store_measured(store, run, key, shown, error)));
+}
+
 static bool add_values(struct store *store, int64_t run, const struct profile *profile, json_t *payload,
                        GError **error)
 {
     g_autofree char *capacity = NULL, *cells = NULL;
-    if (!store_value_found(store, run, "config.nominal_capacity", &capacity, error) ||
-        !store_value_found(store, run, profile->cells_item ? profile->cells_item : "", &cells, error))
+    if (!find_value(store, run, profile->capacity_item, &capacity, error) ||
+        !find_value(store, run, profile->cells_item, &cells, error))
         return false;
     g_autofree char *strings = cells ? g_strconcat(cells, "S", NULL) : NULL;
     put(payload, "capacity", capacity);

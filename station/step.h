@@ -20,6 +20,7 @@ struct step_context {
 
     /* What this run knows about the board. */
     bool in_bootloader; /* identify found no application */
+    bool asked_reset;   /* the operator was told how to bring the bootloader */
     struct board_identity identity;
     char unique_id[BOARD_UNIT_TEXT]; /* "" = not known yet */
     bool blank;                      /* it is known by its serial number, and carried none when it came */

@@ -16,10 +16,7 @@ static void app_free(struct vb_app *app)
 
 static void app_start(struct vboard *board, int64_t now_us)
 {
-    char password[9];
-    memcpy(password, board->app->password, sizeof password);
     memset(board->app, 0, sizeof *board->app);
-    memcpy(board->app->password, password, sizeof password);
     board->app->heard_us = now_us;
     board->app->record_us = -((int64_t)1 << 60);
 }
@@ -33,13 +30,15 @@ static const int16_t protect_defaults[] = {3700, 1000, 3380, 2700, 1000,  2950, 
 static const int16_t alarm_defaults[] = {3550, 2000, 3400, 2900, 2000, 2950, 5680, 1000,
                                          5500, 4640, 1000, 4720, 1050, 1000, 1000, 1100,
                                          1000, 1000, 600,  4000, 650,  0,    4000};
+enum { GYRO_METHOD = 2, GYRO_ZERO = 4, GYRO_X = 6, GYRO_Z = 10, METHODS = 4 };
 enum { FULL_AH = 2 * 51, REMAINING_AH = 2 * 52, LC_STYLE = 2 * 49 };
 
 static void virgin(struct vb_nvm *nvm)
 {
     static const struct {
         unsigned number, size;
-    } layout[] = {{0x01, 106}, {0x02, 46}, {0x03, 20}, {0x04, 26}, {0x05, 8}, {0x06, 12}, {0x10, 113}};
+    } layout[] = {{0x01, 106}, {0x02, 46},  {0x03, 20}, {0x04, 26},   {0x05, 8},
+                  {0x06, 12},  {0x10, 113}, {0x07, 12}, {PASSWORD, 8}};
     for (unsigned i = 0; i < G_N_ELEMENTS(layout); i++)
         vb_block_add(nvm, i, layout[i].number, layout[i].size);
     for (unsigned i = 0; i < 53; i++)
@@ -58,6 +57,9 @@ static void virgin(struct vb_nvm *nvm)
     put16(nvm->blocks[4].bytes + 4, 48);
     put16(nvm->blocks[5].bytes + 2, GAIN_ONE);
     memset(nvm->blocks[6].bytes, 0xff, 113);
+    static const int16_t lies[] = {-3, 4, 998}; /* a little out of level */
+    for (unsigned i = 0; i < 3; i++)
+        put16(nvm->blocks[7].bytes + GYRO_X + 2 * i, lies[i]);
 }
 
 static void factory(struct vboard *board)
@@ -192,8 +194,9 @@ static uint8_t login(struct vboard *board, const uint8_t *info, unsigned n)
     if (app->wrong_logins >= TRIES_MAX)
         return FAILED;
     memcpy(given, info + 1, 8);
-    bool good = app->password[0] ? strcmp(given, app->password) == 0
-                                 : strcmp(given, "888888") == 0 || strcmp(given, "666666") == 0;
+    const uint8_t *own = vb_block(&board->live, PASSWORD)->bytes;
+    bool good =
+        own[0] ? memcmp(given, own, 8) == 0 : strcmp(given, "888888") == 0 || strcmp(given, "666666") == 0;
     if (vb_defect(board, "wrong-password"))
         good = strcmp(given, "135790") == 0;
     if (info[0] == 0) {
@@ -222,6 +225,16 @@ static uint8_t read_block(struct vboard *board, const uint8_t *info, unsigned n)
     return OK;
 }
 
+/* The Z axis is shown from its zero on. */
+static uint8_t read_gyro(struct vboard *board, const uint8_t *info, unsigned n)
+{
+    uint8_t *bytes = vb_block(&board->live, 0x07)->bytes, z[2] = {bytes[GYRO_Z], bytes[GYRO_Z + 1]};
+    put16(bytes + GYRO_Z, (int16_t)get16(z) - (int16_t)get16(bytes + GYRO_ZERO));
+    const uint8_t rtn = read_block(board, info, n);
+    memcpy(bytes + GYRO_Z, z, sizeof z);
+    return rtn;
+}
+
 /* Two units of one storage: whichever was written shows in the other. */
 static void mirror_capacity(struct vboard *board, unsigned number, unsigned offset, unsigned count)
 {
@@ -247,6 +260,8 @@ static bool acceptable(const struct vb_block *block, const uint8_t *bytes)
                get16(bytes + 16) == get16(block->bytes + 16);
     if (block->number == 0x05)
         return bytes[6] == block->bytes[6];
+    if (block->number == 0x07)
+        return bytes[GYRO_METHOD] < METHODS && memcmp(bytes + GYRO_X, block->bytes + GYRO_X, 6) == 0;
     return block->number != 0x06;
 }
 
@@ -314,7 +329,8 @@ static uint8_t control(struct vboard *board, const uint8_t *info, unsigned n, in
     case 6:
         if (!admin)
             return NO_PERMISSION;
-        *(info[0] == 5 ? &app->charge_off : &app->discharge_off) = info[1] == 0;
+        if (!vb_defect(board, "no-remote-control"))
+            *(info[0] == 5 ? &app->charge_off : &app->discharge_off) = info[1] == 0;
         return OK;
     case 7:
         if (!admin)
@@ -409,16 +425,18 @@ static uint8_t history(struct vboard *board, const uint8_t *info, unsigned n, in
     }
 }
 
-static uint8_t change_password(struct vboard *board, const uint8_t *info, unsigned n)
+static uint8_t change_password(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
 {
     uint8_t old[9];
     if (n != 17 || info[0] == 0) /* level 0 is a logout and knows no password */
         return BAD_FORMAT;
     memcpy(old, info, 9);
     uint8_t rtn = login(board, old, 9);
-    if (rtn == OK)
-        memcpy(board->app->password, info + 9, 8);
-    return rtn;
+    if (rtn != OK)
+        return rtn;
+    memcpy(vb_block(&board->live, PASSWORD)->bytes, info + 9, 8);
+    board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+    return OK;
 }
 
 static uint8_t serve(struct vboard *board, uint8_t cid2, const uint8_t *info, unsigned n, int64_t now_us)
@@ -439,7 +457,7 @@ static uint8_t serve(struct vboard *board, uint8_t cid2, const uint8_t *info, un
     case 0xd0:
         return login(board, info, n);
     case 0xd1:
-        return read_block(board, info, n);
+        return n && info[0] == 0x07 ? read_gyro(board, info, n) : read_block(board, info, n);
     case 0xd2:
         return write_block(board, info, n, now_us);
     case 0xd3:
@@ -461,7 +479,7 @@ static uint8_t serve(struct vboard *board, uint8_t cid2, const uint8_t *info, un
         board->app->reply_n = 12;
         return OK;
     case 0xda:
-        return change_password(board, info, n);
+        return change_password(board, info, n, now_us);
     default:
         return BAD_COMMAND;
     }

@@ -12,7 +12,8 @@
 #define CELLS_MAX  16
 #define GAIN_ONE   32768
 #define DRIFT_PPM  20
-#define SILENCE_H  48 /* when the communication time is 0 */
+#define SILENCE_H  48    /* when the communication time is 0 */
+#define PASSWORD   0x100 /* block that no request reaches: the administrator's; blank = those of the manual */
 
 enum rtn {
     OK = 0x00,
@@ -33,7 +34,6 @@ struct vb_app {
     bool in_frame;
     int level;
     unsigned wrong_logins, wrong_codes;
-    char password[9];
     int64_t heard_us, record_us;
     bool history_open;
     unsigned record;

@@ -155,9 +155,10 @@ static enum exception write_stored(struct vboard *board, unsigned first, unsigne
             return BAD_ADDRESS;
     if (vb_defect(board, "busy"))
         return BUSY;
-    bool ignored = first >= PROTECT && first < CALIBRATION && vb_defect(board, "ack-param-no-write");
-    for (unsigned i = 0; i < count && !ignored; i++)
-        memcpy(stored(board, first + i), data + 2 * i, 2);
+    const bool ignores = vb_defect(board, "ack-param-no-write");
+    for (unsigned i = 0, at = first; i < count; i++, at++)
+        if (!ignores || at < PROTECT || at >= CALIBRATION)
+            memcpy(stored(board, at), data + 2 * i, 2);
     if (!allowed(board)) {
         memcpy(board->live.blocks, before, sizeof board->live.blocks);
         return BAD_VALUE;

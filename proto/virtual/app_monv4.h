@@ -6,10 +6,10 @@
 /* Blocks of non-volatile memory are numbered by their first register. */
 enum {
     SYSTEM = 0x0100,
-    PROTECT = 0x0200,
-    CALIBRATION = 0x0300,
-    ALARM = 0x0400,
-    SLEEP = 0x0500,
+    PROTECT = 0x0118,
+    CALIBRATION = 0x0150,
+    ALARM = 0x016a,
+    SLEEP = 0x018b,
     SERIAL = 0x0700
 };
 #define DONE 0xff00 /* not on the wire: zero and gain calibration were done */

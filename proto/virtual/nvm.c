@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "packline virtual board %s 2\n"
+#define MAGIC "packline virtual board %s 3\n"
 
 struct image {
     char magic[64];

@@ -48,6 +48,8 @@ static const struct vboard_defect defects[] = {
     {"silent-after-flash", "the flashed application does not answer"},
     {"blank-flash", "comes without any application"},
     {"half-flashed", "comes with a torn application"},
+    {"hung", "comes with a torn application that keeps the bootloader away: reset button for 10 s"},
+    {"no-remote-control", "basen: acknowledges the FET commands and has no hardware for them"},
     {"no-zero", "zero calibration is acknowledged without effect"},
     {"noisy-current", "the current reading wanders by 2 A"},
     {"bent-current", "the current reading bends above 30 A: a tenth of what is more is lost"},
@@ -139,7 +141,7 @@ static void make_virgin(struct vboard *board, const struct vboard_options *optio
     memset(board->nvm.flash, 0xff, sizeof board->nvm.flash);
     if (!vb_defect(board, "blank-flash"))
         vb_flash_factory(board);
-    if (vb_defect(board, "half-flashed"))
+    if (vb_defect(board, "half-flashed") || vb_defect(board, "hung"))
         memset(board->nvm.flash + VB_PAGE, 0xff, VB_PAGE);
     board->family->factory(board);
 }
@@ -177,7 +179,7 @@ static void start(struct vboard *board, int64_t now_us)
         lose_parameters(board);
     memcpy(board->live.blocks, board->nvm.blocks, sizeof board->live.blocks);
     if (!vb_flash_intact(board, version, product)) {
-        board->mode = VB_BOOTLOADER;
+        board->mode = vb_defect(board, "hung") ? VB_IN_RESET : VB_BOOTLOADER;
         board->mode_at_us = INT64_MAX;
         return;
     }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct sim_skip basen_own[] = {{0x06, 0, 12}, {0x10, 0, 30}, {0, 0, 0}};
-static const struct sim_skip monv4_own[] = {{0x0300, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
+static const struct sim_skip monv4_own[] = {{0x0150, 0, 4}, {0x0700, 0, 30}, {0, 0, 0}};
 static const char *const monv4_lacks[] = {"wrong-password", "rtc-stuck", "antitheft-stuck", NULL};
 /* The journal is the board's own; what is nobody else's beside it is its serial number. */
 static const struct sim_skip mainx_own[] = {{0x6000, 0, 24}, {0x7000, 0, 386}, {0, 0, 0}};
@@ -26,31 +26,58 @@ static const char *const mainx_lacks[] = {"wrong-password",
                                           "no-crc",
                                           "blank-flash",
                                           "half-flashed",
+                                          "hung",
                                           NULL};
 /* Both numbers, and what the calibrations made of the sensors. */
 static const struct sim_skip seplos3_own[] = {{0x1700, 42, 60}, {0xff00, 0, 32}, {0, 0, 0}};
-static const char *const seplos3_lacks[] = {"wrong-password",  "antitheft-stuck",
-                                            "ack-no-write",    "cached-readback",
-                                            "stuck-bit",       "wrong-mcu",
-                                            "wrong-hardware",  "silent-after-flash",
-                                            "no-crc",          "blank-flash",
-                                            "uid-after-reset", "swapped-while-flashing",
-                                            "half-flashed",    NULL};
+static const char *const seplos3_lacks[] = {"wrong-password",
+                                            "antitheft-stuck",
+                                            "ack-no-write",
+                                            "cached-readback",
+                                            "stuck-bit",
+                                            "wrong-mcu",
+                                            "wrong-hardware",
+                                            "silent-after-flash",
+                                            "no-crc",
+                                            "blank-flash",
+                                            "uid-after-reset",
+                                            "swapped-while-flashing",
+                                            "half-flashed",
+                                            "hung",
+                                            NULL};
 static const struct sim_skip clever_own[] = {{0x06, 0, 36},  {0x07, 0, 8},    {0x10, 0, 30},
                                              {0x20, 38, 12}, {0xf1, 150, 30}, {0, 0, 0}};
 /* Its firmware does not come over this line, its password is the station's, and there is no anti-theft. */
-static const char *const clever_lacks[] = {
-    "no-crc",      "ack-no-write",    "cached-readback",        "stuck-bit",
-    "wrong-mcu",   "uid-after-reset", "swapped-while-flashing", "silent-after-flash",
-    "blank-flash", "half-flashed",    "wrong-password",         "antitheft-stuck",
-    NULL};
+static const char *const clever_lacks[] = {"no-crc",
+                                           "ack-no-write",
+                                           "cached-readback",
+                                           "stuck-bit",
+                                           "wrong-mcu",
+                                           "uid-after-reset",
+                                           "swapped-while-flashing",
+                                           "silent-after-flash",
+                                           "blank-flash",
+                                           "half-flashed",
+                                           "hung",
+                                           "wrong-password",
+                                           "antitheft-stuck",
+                                           NULL};
 /* The date, the bar code, what calibration left. */
 static const struct sim_skip jbd_own[] = {{0x10, 10, 2}, {0xa2, 1, 31}, {0xad, 0, 86}, {0, 0, 0}};
-static const char *const jbd_lacks[] = {
-    "no-crc",      "ack-no-write",    "cached-readback",    "stuck-bit",
-    "wrong-mcu",   "uid-after-reset", "silent-after-flash", "swapped-while-flashing",
-    "blank-flash", "half-flashed",    "rtc-stuck",          "antitheft-stuck",
-    NULL};
+static const char *const jbd_lacks[] = {"no-crc",
+                                        "ack-no-write",
+                                        "cached-readback",
+                                        "stuck-bit",
+                                        "wrong-mcu",
+                                        "uid-after-reset",
+                                        "silent-after-flash",
+                                        "swapped-while-flashing",
+                                        "blank-flash",
+                                        "half-flashed",
+                                        "hung",
+                                        "rtc-stuck",
+                                        "antitheft-stuck",
+                                        NULL};
 static const struct sim_skip rockets_own[] = {{0x2000, 0, 12}, {0, 0, 0}};
 /* No firmware, no parameters, no login, no calibration; the recipe does not look at the hardware revision. */
 static const char *const rockets_lacks[] = {"ack-no-write",
@@ -71,15 +98,28 @@ static const char *const rockets_lacks[] = {"ack-no-write",
                                             "silent-after-flash",
                                             "blank-flash",
                                             "half-flashed",
+                                            "hung",
                                             NULL};
 /* The machine code, and what the zero calibration left. */
 static const struct sim_skip daly_own[] = {{0xb9, 0, 32}, {1, 0, 4}, {0, 0, 0}};
 /* No firmware, no login, no clock, no gain; its product is its hardware revision. */
-static const char *const daly_lacks[] = {
-    "no-crc",         "ack-no-write",    "cached-readback",    "stuck-bit",
-    "wrong-hardware", "wrong-mcu",       "wrong-password",     "bent-current",
-    "rtc-stuck",      "antitheft-stuck", "uid-after-reset",    "swapped-while-flashing",
-    "blank-flash",    "half-flashed",    "silent-after-flash", NULL};
+static const char *const daly_lacks[] = {"no-crc",
+                                         "ack-no-write",
+                                         "cached-readback",
+                                         "stuck-bit",
+                                         "wrong-hardware",
+                                         "wrong-mcu",
+                                         "wrong-password",
+                                         "bent-current",
+                                         "rtc-stuck",
+                                         "antitheft-stuck",
+                                         "uid-after-reset",
+                                         "swapped-while-flashing",
+                                         "blank-flash",
+                                         "half-flashed",
+                                         "hung",
+                                         "silent-after-flash",
+                                         NULL};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */

@@ -62,6 +62,7 @@ static const struct sim_class classes[] = {
     {"no-crc", "a bootloader without a checksum command", SIM_BOARD, "no-crc", true},
     {"blank", "a board without any application", SIM_BOARD, "blank-flash", true},
     {"half-flashed", "a board with a torn application", SIM_BOARD, "half-flashed", true},
+    {"hung", "a torn application that keeps its bootloader away", SIM_BOARD, "hung", true},
     {"double-scan", "the same board is scanned again after it passed", SIM_PEOPLE, NULL, true},
     {"joined-scan", "two scans run together", SIM_PEOPLE, NULL, true},
     {"taken-number", "the number of another board that passed is scanned", SIM_PEOPLE, NULL, true},

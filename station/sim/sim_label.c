@@ -71,6 +71,10 @@ bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answ
         vboard_bench_current(slot->there->board, 1000);
         slot->charges = true;
     }
+    if (strstr(ask->text, "Hold the board's reset")) {
+        vboard_reset_button(slot->there->board, true, slot->shift->now_us - TICK_S(10));
+        vboard_reset_button(slot->there->board, false, slot->shift->now_us);
+    }
     return ask->question != ASK_TEXT || scan_label(slot, answer, error);
 }
 

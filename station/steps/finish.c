@@ -113,6 +113,26 @@ static bool reading_of(const struct board_telemetry *t, int reading, int64_t *va
     return *value != INT64_MIN && *value != INT64_MAX;
 }
 
+/* What a label says of the pack and no step writes, because only the board decides it. */
+static bool measure_ratings(struct step_context *context, GError **error)
+{
+    const struct profile *profile = context->plan->profile;
+    const char *const keys[] = {profile->capacity_item, profile->cells_item};
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const struct profile_item *item = profile_item_find(profile, keys[i]);
+        struct item_value value;
+        if (!item || item->access != ACCESS_READ_ONLY)
+            continue;
+        if (!board_read_item(context->board, item, &value, error))
+            return false;
+        const struct step_measurement m = {
+            .name = item->key, .quantity = (enum quantity)item->quantity, .value = value.value};
+        if (!value.absent && !step_measure(context, &m, error))
+            return false;
+    }
+    return true;
+}
+
 static bool run_measure(struct step_context *context, GError **error)
 {
     const struct recipe_measure *p = context->step->parameters;
@@ -157,7 +177,7 @@ static bool run_measure(struct step_context *context, GError **error)
         g_propagate_error(error, first);
         return false;
     }
-    return true;
+    return measure_ratings(context, error);
 }
 
 static bool run_prompt(struct step_context *context, GError **error)

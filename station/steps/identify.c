@@ -141,17 +141,30 @@ bool identify_check_loader(struct step_context *context, const struct loader_ide
     return step_bind_unique_id(context, identity->unique_id, error);
 }
 
+/* A person's time is none of the step's. */
+static bool ask(struct step_context *context, const char *text, bool *yes, GError **error)
+{
+    struct desk_answer answer = {0};
+    const int64_t began = tick_now(context->slot->tick);
+    if (!context->desk->ask(context->desk->context, &(struct desk_ask){.question = ASK_CONFIRM, .text = text},
+                            &answer, error))
+        return false;
+    if (context->wire->limit_us != TICK_NEVER)
+        context->wire->limit_us += tick_now(context->slot->tick) - began;
+    *yes = answer.yes;
+    return true;
+}
+
 static bool confirm_marking(struct step_context *context, GError **error)
 {
     const struct manifest *manifest = context->plan->package->manifest;
     g_autofree char *hardware = g_strdup(g_ptr_array_index(manifest->hardware, 0));
     g_autofree char *text = g_strdup_printf(
         "The board has no running application. Is it marked %s, hardware %s?", manifest->product, hardware);
-    struct desk_answer answer = {0};
-    if (!context->desk->ask(context->desk->context, &(struct desk_ask){.question = ASK_CONFIRM, .text = text},
-                            &answer, error))
+    bool yes;
+    if (!ask(context, text, &yes, error))
         return false;
-    if (!answer.yes)
+    if (!yes)
         return error_set(error, ERROR_RULE,
                          "wrong board in the slot: the operator says its marking is not %s %s",
                          manifest->product, hardware);
@@ -185,6 +198,51 @@ bool identify_bootloader(struct step_context *context, GError **error)
            post_identity(context, mcu_id, error);
 }
 
+/* A torn application may keep its bootloader away, too: once in a run the operator is told how to bring it.
+ */
+static bool reset_by_hand(struct step_context *context, bool *done, GError **error)
+{
+    const GPtrArray *entries = context->plan->profile->firmware.entries;
+    const char *prompt = NULL;
+    *done = false;
+    for (guint i = 0; i < entries->len; i++) {
+        const struct profile_entry *entry = g_ptr_array_index(entries, i);
+        if (entry->way == ENTRY_PROMPT && entry->prompt)
+            prompt = entry->prompt;
+    }
+    if (!prompt || context->asked_reset)
+        return true;
+    context->asked_reset = true;
+    g_autofree char *text =
+        g_strdup_printf("Neither application nor bootloader answers. If the board is connected "
+                        "and powered, its firmware may be torn. %s",
+                        prompt);
+    if (!ask(context, text, done, error))
+        return false;
+    return !*done || step_note(context,
+                               "neither application nor bootloader answered; the operator reset the board "
+                               "by hand into its bootloader",
+                               error);
+}
+
+static bool find_bootloader(struct step_context *context, GError **error)
+{
+    g_autoptr(GError) silent = NULL;
+    bool done;
+    if (identify_bootloader(context, &silent))
+        return true;
+    if (error_kind(silent) != ERROR_SILENT) {
+        g_propagate_error(error, g_steal_pointer(&silent));
+        return false;
+    }
+    if (!reset_by_hand(context, &done, error))
+        return false;
+    if (done)
+        return identify_bootloader(context, error);
+    g_propagate_error(error, g_steal_pointer(&silent));
+    return false;
+}
+
 /* On a line of several packs the record says which one was spoken to, all along. */
 static bool note_address(struct step_context *context, GError **error)
 {
@@ -211,7 +269,7 @@ static bool run(struct step_context *context, GError **error)
     }
     if (error_kind(silence) == ERROR_SILENT && plan_has(context->plan, "flash")) {
         g_autoptr(GError) no_bootloader = NULL;
-        if (identify_bootloader(context, &no_bootloader))
+        if (find_bootloader(context, &no_bootloader))
             return true;
         if (error_kind(no_bootloader) != ERROR_SILENT) {
             g_propagate_error(error, g_steal_pointer(&no_bootloader));

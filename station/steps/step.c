@@ -346,27 +346,17 @@ static bool note_image_findings(struct step_context *context, GError **error)
 
 bool step_check_chemistry(struct step_context *context, GError **error)
 {
-    const struct profile *profile = context->plan->profile;
-    const struct profile_item *item = profile_item_find(profile, profile->chemistry_item);
-    const char *wanted = context->plan->chemistry;
-    struct item_value value;
+    const char *item = context->plan->profile->chemistry_item, *wanted = context->plan->chemistry, *reported;
     if (!item || !wanted)
         return true;
-    if (!board_read_item(context->board, item, &value, error))
+    if (!board_chemistry(context->board, &reported, error))
         return false;
-    const char *reported = value.raw >= 0 && value.raw < (int64_t)profile->chemistry_words->len
-                               ? g_ptr_array_index(profile->chemistry_words, (guint)value.raw)
-                               : NULL;
-    if (!reported)
-        return error_set(error, ERROR_RULE,
-                         "%s is %" G_GINT64_FORMAT ", which is no chemistry this profile knows", item->key,
-                         value.raw);
     return strcmp(reported, wanted) == 0 ||
            error_set(
                error, ERROR_RULE,
                "the board reports %s cells (%s), the values of this recipe are for %s: limits of another "
                "chemistry do not protect them",
-               reported, item->key, wanted);
+               reported, item, wanted);
 }
 
 bool step_need_image(struct step_context *context, GError **error)

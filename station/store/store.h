@@ -90,6 +90,9 @@ json_t *store_run_json(struct store *store, int64_t run, GError **error);
 /* What an item read as when it was last compared in this run; NULL when it was not. Newly allocated. */
 bool store_value_found(struct store *store, int64_t run, const char *key, char **shown,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* What was last measured under this name in this run and kept its limits, with its unit; the same. */
+bool store_measured(struct store *store, int64_t run, const char *name, char **shown,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Records, from documented views. All answers are JSON; new references. USAGE for a day that is none. */
 struct store_filter {

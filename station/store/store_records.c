@@ -151,6 +151,14 @@ bool store_value_found(struct store *store, int64_t run, const char *key, char *
         key);
 }
 
+bool store_measured(struct store *store, int64_t run, const char *name, char **shown, GError **error)
+{
+    return store_get_text(
+        store, error, shown,
+        "SELECT shown FROM measurement WHERE run = ? AND name = ? AND ok = 1 ORDER BY seq DESC LIMIT 1", "is",
+        run, name);
+}
+
 /* RFC 4180; a cell that a spreadsheet would run as a formula gets an apostrophe in front. */
 static void put_cell(FILE *out, const char *text, bool is_text, bool first)
 {

@@ -66,6 +66,33 @@ do_it board import "$work/rockets.yaml" --keep "$work/rockets-keep.yaml"
 expect 7 'no value of such a board moves to another'
 [ ! -e "$work/rockets-keep.yaml" ] || die "the battery was read for an import that cannot be"
 link=unix
+profile=monv4-reference
+say "a named set is for cells of its chemistry; the pack of an NMC board moves, too"
+far monv4 43
+do_it board write --set nmc-24s --waive charge-cells
+expect 7 'reports LFP cells'
+do_it board write --set nmc-23s
+expect 2 'lfp-23s nmc-24s'
+do_it board write --set lfp-23s
+expect 0 'protect.cov 3.65 V'
+do_it board write
+expect 2 'nothing to write'
+do_it board write system.cell_count 22 system.afe_s 10 protect.tov "80 V" protect.tovr "78 V" protect.tuv "57.5 V" system.chg_v "78 V"
+expect 0 'system.afe_s 10'
+far monv4 44 --defect nmc-cells
+do_it board write --set nmc-24s
+expect 7 '[-]-waive charge-cells'
+do_it board write --set nmc-24s --waive charge-cells
+expect 0 'protect.cov 4.2 V'
+do_it board export --out "$work/nmc.yaml"
+expect 0
+far monv4 45 --defect nmc-cells
+do_it board import "$work/nmc.yaml" --keep "$work/nmc-keep.yaml" --waive charge-cells
+expect 0 'all read back'
+do_it board read protect.cov
+expect 0 'protect.cov 4.2 V'
+do_it board telemetry
+expect 0 'soh +not reported'
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
 say "a board without an address is not looked for at several"
 do_it scan-bus --last 3

@@ -35,7 +35,7 @@ packline records show BSN90000820 --station "$station" >"$work/out"
 grep -q "the board's parameter version is 260, the profile was written for 259" "$work/out" || die "no remark"
 
 say "R3: defaults are restored alone, and the whole board is read afterwards"
-board write protect.cell_ov_start "3.6 V"
+board write protect.cell_ov_start "3.6 V" protect.pack_ov_start "57.6 V"
 expect 0
 board control factory-defaults
 expect 0 '^all [0-9]{2,} values were read back'

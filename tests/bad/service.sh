@@ -14,13 +14,30 @@ bench() {
 board identify
 expect 0 'product B200LT55'
 say "without a login nothing is written"
-board write protect.cell_ov_start "3.6 V"
+board write protect.cell_ov_delay "2 s"
 expect 7 'login'
 board control charge-fet-off
 expect 1 'no permission'
 say "with it, every write reads back"
-board --password-file "$work/password" write protect.cell_ov_start "3.6 V"
+board --password-file "$work/password" write protect.cell_ov_start "3.6 V" protect.pack_ov_start "57.6 V"
 expect 0 'protect.cell_ov_start 3.6 V'
+say "what would break a rule together with what the board holds is not written"
+board --password-file "$work/password" write protect.cell_ov_start "3 V"
+expect 7 'nothing was written: .*cell-ov-release'
+board --password-file "$work/password" write config.cell_count 15
+expect 7 'pack-ov-cells'
+board read config.cell_count
+expect 0 'config.cell_count 16'
+board --password-file "$work/password" write config.full_capacity "200 Ah" protect.set_full_charge_capacity "200 Ah"
+expect 7 '[-]-waive capacity'
+board --password-file "$work/password" write config.full_capacity "200 Ah" config.nominal_capacity "200 Ah"
+expect 7 'capacity-full-units'
+board --password-file "$work/password" write --engineer alarm.cell_ov_start "3.62 V"
+expect 0 'warning: .*alarm.cell_ov_start'
+board --password-file "$work/password" write protect.cell_ov_start
+expect 2
+board --password-file "$work/password" write protect.cell_ov_delay "1 s" protect.cell_ov_delay "2 s"
+expect 2 'given twice'
 board read protect.cell_ov_start
 expect 0 '3.6 V'
 board --password-file "$work/password" write protect.lc_style 7
@@ -42,10 +59,47 @@ board read protect.cell_ov_strat
 expect 2 "did you mean 'protect.cell_ov_start'"
 board control dance
 expect 2 'there are reset'
+say "anti-theft modes go off with the close code only, and what is read back counts"
+printf '654321\n' >"$work/code"
+printf '111111\n' >"$work/bad-code"
+printf 'changed1\n' >"$work/changed"
+chmod 600 "$work/password" "$work/code" "$work/bad-code" "$work/changed"
+board --password-file "$work/password" write antitheft.gyro true antitheft.charge_activation true
+expect 0
+board --password-file "$work/password" write antitheft.gyro false
+expect 1 'no permission'
+board --password-file "$work/password" control antitheft-off
+expect 2 '[-]-code-file'
+board --password-file "$work/password" control antitheft-off --code-file "$work/bad-code"
+expect 1 'no permission'
+board --password-file "$work/password" control antitheft-off --code-file "$work/code"
+expect 0 'antitheft.charge_activation false'
+board read antitheft.communication antitheft.gyro
+expect 0 'gyro false'
+say "the gyro's own settings, and a coordinate that cannot be written"
+board --password-file "$work/password" write gyro.x_recovery -- -7
+expect 0 'gyro.x_recovery -7'
+board --password-file "$work/password" write gyro.z_zero 998 gyro.method 0
+expect 0
+board read gyro.z
+expect 0 'gyro.z 0'
+board --password-file "$work/password" write gyro.z 3
+expect 7 'must not be written'
+say "a changed password is the only one, also after the power was off"
+board --password-file "$work/password" control change-password --new-password-file "$work/changed"
+expect 0 'change-password: done'
+bench "BOAR:POW CYCL"
+sleep 0.2
+board --password-file "$work/password" read protect.cell_ov_start
+expect 1 'wrong password'
+board --password-file "$work/changed" control change-password --new-password-file "$work/password"
+expect 0
+board control change-password --new-password-file "$work/changed"
+expect 2 'needs --password-file'
 say "no sleep while charging"
 bench "SOUR:CURR 5" "OUTP ON"
 board control sleep
-expect 1 'execution failed'
+expect 1 'does not sleep while it is charged .*execution failed'
 bench "OUTP OFF"
 board control sleep
 expect 0
@@ -57,6 +111,16 @@ sleep 0.2
 board log
 expect 0 'timing'
 [ "$(wc -l <"$work/out")" = 12 ] || die "not all 12 records"
+board log --keep "$work/log.csv"
+expect 0 '^12 records'
+grep -qE '^12,20[0-9-]+T[0-9:.]+Z,timing,' "$work/log.csv" || die "the newest record is not in the file"
+[ "$(wc -l <"$work/log.csv")" = 13 ] || die "not all 12 records are in the file"
+board log --keep "$work/log.csv"
+expect 2 'there already'
+say "a board without the hardware for remote control is not believed"
+board_start 801 no-remote-control
+board --password-file "$work/password" control charge-fet-off
+expect 6 'still on'
 say "a virtual board takes no ordinary file for its socket"
 echo precious >"$work/plain"
 code=0

@@ -13,7 +13,7 @@ printf '#!/bin/sh\nexec "%s/packline" "$@"\n' "$BUILD" >packline
 chmod +x packline
 export PATH="$BUILD:$PATH" PACKLINE_SHARE="$SOURCE"
 ran=0
-for page in docs/quickstart.md docs/records.md docs/simulation.md; do
+for page in docs/quickstart.md docs/records.md docs/simulation.md docs/families/basen.md; do
     [ -f "$page" ] || continue
     awk '/^```sh$/ {on = 1; next} /^```/ {on = 0} on' "$page" >"commands"
     [ -s commands ] || continue

@@ -51,9 +51,9 @@ poll -t 3 -r 0 -c 62 "$tty" | values | awk '$1 == 1 {pack = $2 * 10} $1 >= 32 &&
     END {exit !(sum > 70000 && pack <= sum && sum - pack < 10)}' || die "cells and pack voltage do not agree"
 
 echo "== mbpoll writes one and many; what is not allowed is refused by name"
-poll -t 4 -r 512 "$tty" -- 8000 >"$work/said"
+poll -t 4 -r 280 "$tty" -- 8000 >"$work/said"
 poll -t 4 -r 261 "$tty" -- 24 12 12 >"$work/said"
-[ "$(poll -t 4 -r 512 -c 1 "$tty" | values)" = "512 8000" ] || die "TOV"
+[ "$(poll -t 4 -r 280 -c 1 "$tty" | values)" = "280 8000" ] || die "TOV"
 [ "$(poll -t 4 -r 261 -c 3 "$tty" | values | awk '{printf "%s ", $2}')" = "24 12 12 " ] || die "AFE split"
 must_say "Illegal data value" poll -t 4 -r 261 "$tty" -- 20
 must_say "Illegal data address" poll -t 4 -r 3000 "$tty"

@@ -63,6 +63,12 @@ refuse() {
     grep -qE "r.yaml:[0-9]+:[0-9]+: error: .*$3" "$work/out" || die "'$2' does not say '$3'"
 }
 
+# What the label of the only unit in a folder says of its pack, as the profile names the items.
+rating() { # FOLDER
+    sqlite3 "$1/store/station.db" "SELECT payload ->> '$.payload' FROM journal WHERE type LIKE '%label%' LIMIT 1" |
+        sed -E 's/.*"capacity":"([^"]*)".*"strings":"([^"]*)".*/\1 \2/'
+}
+
 export PACKLINE_SHARE=$SOURCE
 cd "$work"
 mkdir -p recipes labels
@@ -93,7 +99,7 @@ same "SD card over TCP" "$(words 4 24832 3)" "0 25 0"
 [ "$(head -1 out | awk '{print $1}')" = 6 ] && [ "$(wc -l <out)" = 6 ] || die "the journal is not read newest first"
 stop
 
-echo "== mainx: a password stands on no command line, an item for engineers wants --engineer"
+echo "== mainx: a password stands on no command line"
 printf 'other-Pa55word\n' >password
 chmod 600 password
 start mainx "$work/secret.state" "unix:$work/bus"
@@ -102,11 +108,8 @@ refused() { # PATTERN WORD…
     ! "$BUILD/packline" board write "${@:2}" "${far[@]}" >out 2>&1 || die "accepted: ${*:2}"
     grep -q -- "$1" out || die "'${*:2}' does not say '$1'"
 }
-refused '--value-file' ftp.password other-Pa55word
-refused 'one value is needed' sd.period
-refused 'one value is needed' sd.period "25 s" --value-file password
-refused 'for engineers' command.restart 0x55AA
-"$BUILD/packline" board write ftp.password --value-file password "${far[@]}" >out 2>&1 || die "the password from a file"
+refused '@FILE' ftp.password other-Pa55word
+"$BUILD/packline" board write ftp.password @password "${far[@]}" >out 2>&1 || die "the password from a file"
 grep -q '^ftp.password \*\*\* (read back)' out || die "the password is shown"
 stop
 
@@ -129,6 +132,7 @@ grep -q "no secret named 'mainx-ftp'" out || die "the missing secret is not name
 
 echo "== seplos3"
 demo seplos3 BSN00000654
+[ "$(rating seplos3)" = "330 Ah 16S" ] || die "the label says '$(rating seplos3)'"
 ! "$BUILD/packline" records show BSN00000654 --station seplos3/station.yaml | grep -q 'reference dialect' ||
     die "the vendor's own protocol is called a reference dialect"
 baud=19200 unit=1
@@ -150,6 +154,10 @@ start seplos3 "$work/seplos3/units/board-000001.state" "unix:$work/bus"
 "$BUILD/packline" board log --link "$link" --profile recipes/boards/seplos3.yaml >out || die "the log"
 [ "$(wc -l <out)" = 12 ] || die "the log has $(wc -l <out) records"
 stop
+
+echo "== a label says what only the board decides, too"
+demo daly-modbus 226JD0000000001
+[ "$(rating daly-modbus)" = "100 Ah 16S" ] || die "the label says '$(rating daly-modbus)'"
 
 echo "== seplos3, what must not reach a board"
 r=$SOURCE/recipes/seplos3-16s-330ah.yaml

@@ -47,6 +47,12 @@ same() { # WHAT FOUND WANTED
     [ "$2" = "$3 " ] || die "$1 is '$2' instead of '$3'"
 }
 
+# What the label of the only unit in a folder says of its pack, as the profile names the items.
+rating() { # FOLDER
+    sqlite3 "$1/store/station.db" "SELECT payload ->> '$.payload' FROM journal WHERE type LIKE '%label%' LIMIT 1" |
+        sed -E 's/.*"capacity":"([^"]*)".*"strings":"([^"]*)".*/\1 \2/'
+}
+
 export PACKLINE_SHARE=$SOURCE
 cd "$work"
 echo "== 23S LFP, with firmware"
@@ -55,6 +61,7 @@ echo "== 23S LFP, with firmware"
 grep -q '^PASS BSN00000123$' "$work/out" || die "no PASS"
 grep -q "reference dialect, not the vendor's protocol" "$work/out" || die "the dialect is not named"
 [ -s "$work/demo/printed/BSN00000123.png" ] || die "no label"
+[ "$(rating "$work/demo")" = "50 Ah 23S" ] || die "the label says '$(rating "$work/demo")'"
 "$BUILD/packline" records show BSN00000123 --station "$work/demo/station.yaml" >"$work/record"
 grep -q 'reference dialect' "$work/record" || die "the record does not name the dialect"
 grep -q 'found on the board: pack overvoltage protection (protect.tov) is 85 V' "$work/record" ||
@@ -63,16 +70,16 @@ grep -q 'found on the board: pack overvoltage protection (protect.tov) is 85 V' 
 look "$work/demo/units/board-000001.state"
 same "cells, AFE split" "$(words 4 261 3)" "23 12 11"
 same "rate" "$(words 4 257 1)" "9600"
-same "TOV, delay, TOVR" "$(words 4 512 3)" "8395 1 8000"
-same "COV" "$(words 4 516 1)" "3650"
-same "TUV" "$(words 4 520 1)" "5980"
-same "UTD" "$(words 4 536 1)" "65336"
-same "FCC, FCC_Iteration" "$(words 4 264 1)$(words 4 784 1)" "500 500"
-same "alarm levels of COV" "$(words 4 1027 3)" "3550 3600 3650"
-same "sleep" "$(words 4 1280 7)" "1 2200 10 3200 5760 3300 10080"
+same "TOV, delay, TOVR" "$(words 4 280 3)" "8395 1 8000"
+same "COV" "$(words 4 284 1)" "3650"
+same "TUV" "$(words 4 288 1)" "5980"
+same "UTD" "$(words 4 304 1)" "65336"
+same "FCC, FCC_Iteration" "$(words 4 264 1)$(words 4 352 1)" "500 500"
+same "alarm levels of COV" "$(words 4 365 3)" "3550 3600 3650"
+same "sleep" "$(words 4 395 7)" "1 2200 10 3200 5760 3300 10080"
 same "serial number" "$(words 4 1792 6)" "16979 20016 12336 12336 12594 13088" # BSN00000123 and a blank
 same "protections and alarms" "$(words 3 16 4)" "0 0 0 0"
-[ "$(words 4 768 2)" != "82 16380 " ] || die "the board is not calibrated"
+[ "$(words 4 336 2)" != "82 16380 " ] || die "the board is not calibrated"
 stop
 
 echo "== 24S NMC, a release without firmware"
@@ -102,10 +109,10 @@ stop
 look "$work/nmc.state"
 same "cells, AFE split" "$(words 4 261 3)" "24 12 12"
 same "CHG_V" "$(words 4 266 1)" "5600"
-same "TOV, delay, TOVR" "$(words 4 512 3)" "10080 1 9888"
-same "COV" "$(words 4 516 1)" "4200"
-same "Vol0 to Vol10" "$(words 4 773 11)" "3010 3300 3710 3730 3750 3780 3810 3860 3920 4000 4150"
-same "alarm levels" "$(words 4 1024 12)" "9840 9960 10080 4100 4150 4200 7440 7320 7200 3100 3050 3000"
-same "MidDelay" "$(words 4 1284 1)" "5400"
+same "TOV, delay, TOVR" "$(words 4 280 3)" "10080 1 9888"
+same "COV" "$(words 4 284 1)" "4200"
+same "Vol0 to Vol10" "$(words 4 341 11)" "3010 3300 3710 3730 3750 3780 3810 3860 3920 4000 4150"
+same "alarm levels" "$(words 4 362 12)" "9840 9960 10080 4100 4150 4200 7440 7320 7200 3100 3050 3000"
+same "MidDelay" "$(words 4 399 1)" "5400"
 stop
 "$BUILD/packline" audit --station "$work/demo/test.yaml" >"$work/out" || die "audit"

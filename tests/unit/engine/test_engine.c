@@ -17,6 +17,7 @@ struct rig {
     int64_t run;
     unsigned programs;
     bool answer_yes;
+    unsigned asked_reset;      /* how often the operator was told to hold the reset button, and did */
     int64_t reference_percent; /* of the true current; what the reference shows */
     const char *const *defects;
     struct wire_fault_plan fault;
@@ -51,8 +52,17 @@ static bool rig_claim(void *context, int64_t run, enum desk_claim claim, const c
 
 static bool rig_ask(void *context, const struct desk_ask *ask, struct desk_answer *answer, GError **error)
 {
-    (void)ask, (void)error;
-    answer->yes = ((struct rig *)context)->answer_yes;
+    struct rig *rig = context;
+    (void)error;
+    answer->yes = rig->answer_yes;
+    if (rig->answer_yes && strstr(ask->text, "reset (RTS) button for 10 s")) {
+        rig->asked_reset++;
+        tick_sleep_until(&rig->far.clock.tick,
+                         tick_now(&rig->far.clock.tick) +
+                             TICK_S(40)); /* longer than the step may take without a person */
+        vboard_reset_button(rig->far.board, true, tick_now(&rig->far.clock.tick) - TICK_S(10));
+        vboard_reset_button(rig->far.board, false, tick_now(&rig->far.clock.tick));
+    }
     return true;
 }
 
@@ -313,16 +323,17 @@ static void test_defects(void)
 
 static void test_recoverable(void)
 {
-    static const char *const cases[] = {"no-crc", "blank-flash", "half-flashed"};
+    static const char *const cases[] = {"no-crc", "blank-flash", "half-flashed", "hung"};
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         const char *const defects[] = {cases[i], NULL};
         struct rig rig;
         struct engine_result result;
         rig_make(&rig, defects, 4);
-        if (i > 0) { /* nobody vouches for the marking: refused, nothing written */
+        const bool hung = strcmp(cases[i], "hung") == 0;
+        if (i > 0) { /* nobody vouches for the marking, or resets the board: nothing written */
             rig.answer_yes = false;
             run_unit(&rig, "BSN00000001", &result);
-            g_assert_cmpint(result.exit_code, ==, 7);
+            g_assert_cmpint(result.exit_code, ==, hung ? 4 : 7);
             g_assert_cmpuint(rig.programs, ==, 0);
             engine_result_clear(&result);
             rig.answer_yes = true;
@@ -330,6 +341,7 @@ static void test_recoverable(void)
         run_unit(&rig, "BSN00000001", &result);
         if (result.verdict != VERDICT_PASS)
             g_error("%s: %s", cases[i], result.text);
+        g_assert_cmpuint(rig.asked_reset, ==, hung);
         check_truth(&rig, "BSN00000001", &result);
         engine_result_clear(&result);
         rig_clear(&rig);

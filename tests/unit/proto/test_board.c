@@ -380,6 +380,44 @@ static void test_corruption(void)
     g_assert_cmpuint(read, >, 100);
 }
 
+/* Whatever codes a site gives them: what is secret is none of the trace's. */
+static void test_masked(void)
+{
+    struct fixture f;
+    GError *error = NULL;
+    g_autofree char *folder = g_dir_make_tmp("packline-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "trace", NULL);
+    g_autofree char *trace = NULL;
+    struct secret *old = secret_from_text("888888"), *wanted = secret_from_text("777777");
+    set_up(&f, NULL);
+    board_close(f.board);
+    f.far.wire = wire_trace(f.far.wire, path, NULL, NULL, &error);
+    g_assert_no_error(error);
+    f.board = board_open(f.profile, f.far.wire, 1, false, &error);
+    g_assert_true(board_login(f.board, 1, old, &error));
+    g_assert_true(board_change_password(f.board, 1, old, wanted, &error));
+    g_assert_false(board_login(f.board, 1, old, &error));
+    g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
+    g_clear_error(&error);
+    g_assert_true(board_login(f.board, 1, wanted, &error));
+    for (guint i = 0; i < f.profile->commands->len; i++) {
+        struct profile_command *command = g_ptr_array_index(f.profile->commands, i);
+        if (strcmp(command->name, "login") == 0)
+            command->code = 0x3c; /* the board does not know it */
+    }
+    g_assert_false(board_login(f.board, 1, wanted, &error));
+    g_clear_error(&error);
+    tear_down(&f);
+    secret_free(old);
+    secret_free(wanted);
+    g_assert_true(g_file_get_contents(path, &trace, NULL, NULL));
+    g_assert_null(strstr(trace, "33 38 33 38")); /* 8 is 38H, sent as two characters */
+    g_assert_null(strstr(trace, "33 37 33 37"));
+    g_assert_nonnull(strstr(trace, "33 43")); /* the request itself is there */
+    g_assert_cmpint(remove(path), ==, 0);
+    g_assert_cmpint(remove(folder), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -389,6 +427,7 @@ int main(int argc, char **argv)
     g_test_add_func("/board/write-read", test_write_read);
     g_test_add_func("/board/neighbours", test_neighbours);
     g_test_add_func("/board/clamp", test_clamp);
+    g_test_add_func("/board/masked", test_masked);
     g_test_add_func("/board/image", test_image);
     g_test_add_func("/board/calibrate", test_calibrate);
     g_test_add_func("/board/clock", test_clock);
