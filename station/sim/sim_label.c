@@ -71,6 +71,10 @@ bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answ
         vboard_bench_current(slot->there->board, 1000);
         slot->charges = true;
     }
+    if (g_str_has_prefix(ask->text, "This board cannot say")) {
+        g_strlcpy(answer->text, slot->there->sn, sizeof answer->text);
+        return true;
+    }
     return ask->question != ASK_TEXT || scan_label(slot, answer, error);
 }
 
