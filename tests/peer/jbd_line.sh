@@ -76,6 +76,14 @@ live.full_capacity 100 Ah
 errors.chg_oc 0
 END
 
+# A cell by hand, numbered as the readings show it.
+by_hand=(--link "unix:$work/A.sock" --profile "$work/recipes/boards/jbd-sp04s020.yaml")
+packline board calibrate cell 2 "3.31 V" "${by_hand[@]}" >"$work/out"
+packline board telemetry "${by_hand[@]}" >"$work/out"
+grep -qE '^cell 2 +3.31 V$' "$work/out" || fail "cell 2 is not calibrated"
+if packline board calibrate cell 0 "3.31 V" "${by_hand[@]}" >"$work/out" 2>&1; then fail "cell 0 was taken"; fi
+grep -q "no cell number from 1" "$work/out" || fail "cell 0 is not named"
+
 # The number is used up, and that board is somebody's.
 run A JBD00000001 7
 run A JBD00000002 7

@@ -484,6 +484,7 @@ static void test_registers(void)
     g_assert_cmpint(t.current_ma, ==, -2500);
     g_assert_true(t.discharging && t.charge_fet && t.discharge_fet);
     g_assert_cmpint(t.remaining_mah, ==, 117800);
+    g_assert_cmpint(t.full_mah, ==, 105000);
     g_assert_cmpint(t.cycles, ==, 60);
     g_assert_cmpint(t.sensor_mdeg[3], ==, 13000);
     g_assert_cmpint(t.sensor_mdeg[4], ==, TELEMETRY_ABSENT);
