@@ -323,6 +323,11 @@ bool described_open(struct board *board, bool needed, struct described_session *
     /* The answer may have been lost and the session be open. */
     run_quietly(board, PROCEDURE_DISCARD);
     board->in_session = session->opened = false;
+    if (error && g_error_matches(*error, PACK_ERROR, ERROR_REFUSED) && board->dialect->login &&
+        board->level == 0) {
+        g_autoptr(GError) refused = g_steal_pointer(error);
+        error_set(error, ERROR_REFUSED, "%s; if this board has a password, log in first", refused->message);
+    }
     return false;
 }
 
@@ -337,6 +342,10 @@ bool described_close(struct board *board, const struct described_session *sessio
         run_quietly(board, name);
     else if (profile_procedure_find(board->profile, name))
         ok = described_run(board, name, &call, error);
+    /* What could not be stored must not stay in force either; after a lost answer there is nothing to leave.
+     */
+    if (!ok && name == PROCEDURE_SAVE)
+        run_quietly(board, PROCEDURE_DISCARD);
     board->in_session = false;
     return ok;
 }

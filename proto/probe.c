@@ -111,6 +111,12 @@ static void check_current(struct probe *probe, const struct board_telemetry *t, 
         flow == PROBE_FLOW_CHARGE ? "charged" : "discharged", probe->board->profile->charge_sign);
 }
 
+static void say_share(struct probe *probe, int64_t share)
+{
+    g_autofree char *text = quantity_format(QUANTITY_PERCENT, share);
+    say(probe, share >= 0 && share <= SOC_WHOLE ? PROBE_GOOD : PROBE_BAD, "state of charge", "%s", text);
+}
+
 static void check_rest(struct probe *probe, const struct board_telemetry *t)
 {
     unsigned there = 0, odd = 0;
@@ -129,11 +135,13 @@ static void check_rest(struct probe *probe, const struct board_telemetry *t)
     if (!telemetry_tells(t, TELEMETRY_SOC))
         say(probe, PROBE_OPEN, "state of charge", "the board does not report it");
     else
-        say(probe, t->soc_ppc >= 0 && t->soc_ppc <= SOC_WHOLE ? PROBE_GOOD : PROBE_BAD, "state of charge",
-            "%" G_GINT64_FORMAT " thousandths of a percent", t->soc_ppc);
-    if (t->full_mah > 0 && telemetry_tells(t, TELEMETRY_REMAINING))
+        say_share(probe, t->soc_ppc);
+    if (t->full_mah > 0 && telemetry_tells(t, TELEMETRY_REMAINING)) {
+        g_autofree char *left = quantity_format(QUANTITY_CHARGE, t->remaining_mah);
+        g_autofree char *full = quantity_format(QUANTITY_CHARGE, t->full_mah);
         say(probe, t->remaining_mah >= 0 && t->remaining_mah <= t->full_mah ? PROBE_GOOD : PROBE_BAD,
-            "capacities", "%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " mAh", t->remaining_mah, t->full_mah);
+            "capacities", "%s of %s", left, full);
+    }
 }
 
 static const struct item_value *from_image(void *context, const char *key)

@@ -38,6 +38,8 @@ static bool check_station(const struct plan_request *request, const struct plan_
         const char *verb = step->variant->tag, *name = NULL;
         if (strcmp(verb, "login") == 0)
             name = ((const struct recipe_login *)step->value)->secret;
+        else if (strcmp(verb, "identify") == 0)
+            name = ((const struct recipe_identify *)step->value)->login;
         else if (strcmp(verb, "restart") == 0)
             name = ((const struct recipe_restart *)step->value)->login;
         else if (strcmp(verb, "antitheft_off") == 0)

@@ -225,7 +225,10 @@ static void resolve_step(struct resolve *r, const struct bind_variant_value *ste
     const char *verb = step->variant->tag;
     if (strcmp(verb, "login") == 0)
         r->level = ((const struct recipe_login *)step->value)->level;
-    else if (strcmp(verb, "flash") == 0)
+    else if (strcmp(verb, "identify") == 0) {
+        const struct recipe_identify *identify = step->value;
+        r->level = identify->login ? identify->level : r->level;
+    } else if (strcmp(verb, "flash") == 0)
         r->level = 0; /* the application starts anew */
     else if (strcmp(verb, "restart") == 0) {
         const struct recipe_restart *restart = step->value;

@@ -20,6 +20,8 @@ struct recipe_identify {
     char *product;    /* NULL = the manifest's */
     char *hardware;   /* NULL = one of the manifest's, or any without one */
     bool same_serial; /* the board must carry the scanned serial number already */
+    char *login;      /* name in the secret store; NULL = the board says who it is without */
+    int level;        /* of that login */
     char *wake; /* what the operator is told when the board is silent; NULL = silence is an error at once */
     int64_t wake_within;  /* µs it may take to wake */
     int64_t wake_current; /* mA that the bench charges with meanwhile; 0 = the operator charges it */

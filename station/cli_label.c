@@ -121,8 +121,10 @@ static int print(const struct cli_input *input)
 static bool confirm_work(const struct cli_input *input, const struct config *config, struct store *store,
                          struct screen *screen, GError **error)
 {
-    const struct unit_request request = {
-        .slot = cli_get(input, "slot"), .scan = cli_get(input, "scan"), .tick = tick_real()};
+    const struct unit_request request = {.slot = cli_get(input, "slot"),
+                                         .scan = cli_get(input, "scan"),
+                                         .mark = cli_get(input, "mark"),
+                                         .tick = tick_real()};
     if (!request.scan)
         return confirm_at_desk(config, store, &request, screen, error);
     if (!confirm_label(config, store, &request, screen, error))
@@ -174,6 +176,8 @@ static const struct cli_option confirm_options[] = {
     {"station", 's', "FILE", false, "the station file"},
     {"slot", 0, "NAME", false, "the slot; default is the station's first"},
     {"scan", 0, "TEXT", false, "what the scanner read from the label"},
+    {"mark", 0, "TEXT", false,
+     "what it read from the board's own print, for a board that cannot say who it is"},
     {NULL},
 };
 static const struct cli_option waive_options[] = {
@@ -201,8 +205,11 @@ const struct cli_verb cli_label_verbs[] = {
     {.name = "label confirm",
      .arguments = "",
      .summary = "scan a label back from the board in a slot",
-     .text = "Reads the unique id and serial number of the board in the slot and compares them and the scan "
-             "with the record. Right or wrong, the scan is on record. Without --scan it is asked for.",
+     .text =
+         "Reads the unique id and serial number of the board in the slot and compares them and the scan "
+         "with the record. Right or wrong, the scan is on record. Without --scan it is asked for. Of a board "
+         "that cannot say which one it is (`unit: label`) the print that it carries is scanned too, and must "
+         "be what its run began with.",
      .options = confirm_options,
      .run = confirm},
     {.name = "label waive",

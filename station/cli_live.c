@@ -125,24 +125,46 @@ static bool board_telemetry_verb(const struct cli_input *input, struct session *
 #define SETTLE_MS 500
 
 /* What it measures now, for the person to hold against the reference. */
-static bool print_after(struct session *session, enum board_calibration what, unsigned sensor, GError **error)
+static bool print_after(struct session *session, enum board_calibration what, unsigned place, GError **error)
 {
     struct board_telemetry t;
     char name[24];
+    if (what == CALIBRATE_RESET)
+        return true;
     if (!wire_pause_ms(session->wire, SETTLE_MS, error) || !board_telemetry(session->board, &t, error))
         return false;
-    if (what != CALIBRATE_TEMPERATURE)
+    if (what == CALIBRATE_VOLTAGE)
+        print_reading("pack", QUANTITY_VOLTAGE, t.pack_mv);
+    else if (what == CALIBRATE_CELL && place < t.cells) {
+        g_snprintf(name, sizeof name, "cell %u", place + 1);
+        print_reading(name, QUANTITY_VOLTAGE, t.cell_mv[place]);
+    } else if (what == CALIBRATE_CURRENT_ZERO || what == CALIBRATE_CURRENT_GAIN)
         print_reading("current", QUANTITY_CURRENT, t.current_ma);
-    else if (sensor < t.sensors) {
-        g_snprintf(name, sizeof name, "temperature %u", sensor + 1);
-        print_reading(name, QUANTITY_TEMPERATURE, t.sensor_mdeg[sensor]);
-    } else
-        print_reading(sensor == t.sensors ? "MOSFET" : "ambient", QUANTITY_TEMPERATURE,
-                      sensor == t.sensors ? t.mos_mdeg : t.ambient_mdeg);
+    else if (what == CALIBRATE_TEMPERATURE && place < t.sensors) {
+        g_snprintf(name, sizeof name, "temperature %u", place + 1);
+        print_reading(name, QUANTITY_TEMPERATURE, t.sensor_mdeg[place]);
+    } else if (what == CALIBRATE_TEMPERATURE)
+        print_reading(place == t.sensors ? "MOSFET" : "ambient", QUANTITY_TEMPERATURE,
+                      place == t.sensors ? t.mos_mdeg : t.ambient_mdeg);
     return true;
 }
 
-/* zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset. What the person says is the truth. */
+#define CALIBRATIONS                                                                                         \
+    "zero; gain CURRENT; voltage VOLTAGE; cell CELL VOLTAGE; temperature SENSOR TEMPERATURE; reset"
+
+/* Numbered as `board telemetry` shows it: cells from 1; sensors as on the board, from 0. */
+static bool parse_place(const char *text, bool is_cell, unsigned *place, GError **error)
+{
+    guint64 number = 0;
+    const guint64 first = is_cell ? 1 : 0, last = is_cell ? BOARD_CELLS_MAX : BOARD_SENSORS_MAX + 1;
+    if (!g_ascii_string_to_unsigned(text, 10, first, last, &number, NULL))
+        return error_set(error, ERROR_USAGE, "'%s' is no %s number from %u to %u", text,
+                         is_cell ? "cell" : "sensor", (unsigned)first, (unsigned)last);
+    *place = (unsigned)(number - first);
+    return true;
+}
+
+/* The words of CALIBRATIONS. What the person says is the truth. */
 static bool board_calibrate_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     static const struct {
@@ -152,26 +174,25 @@ static bool board_calibrate_verb(const struct cli_input *input, struct session *
         enum quantity quantity;
     } kinds[] = {{"zero", CALIBRATE_CURRENT_ZERO, 1, QUANTITY_NONE},
                  {"gain", CALIBRATE_CURRENT_GAIN, 2, QUANTITY_CURRENT},
+                 {"voltage", CALIBRATE_VOLTAGE, 2, QUANTITY_VOLTAGE},
+                 {"cell", CALIBRATE_CELL, 3, QUANTITY_VOLTAGE},
                  {"temperature", CALIBRATE_TEMPERATURE, 3, QUANTITY_TEMPERATURE},
                  {"reset", CALIBRATE_RESET, 1, QUANTITY_NONE}};
     const char *const *words = (const char *const *)input->arguments->pdata;
     for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
         int64_t truth = 0;
-        guint64 sensor = 0;
+        unsigned place = 0;
         guint n = input->arguments->len;
         if (strcmp(kinds[i].name, words[0]) != 0 || n != kinds[i].arguments)
             continue;
-        if (n == 3 && !g_ascii_string_to_unsigned(words[1], 10, 0, BOARD_SENSORS_MAX + 1, &sensor, NULL))
-            return error_set(error, ERROR_USAGE, "'%s' is no sensor number from 0 to %d", words[1],
-                             BOARD_SENSORS_MAX + 1);
-        if ((n > 1 && !quantity_parse(words[n - 1], kinds[i].quantity, &truth, error)) ||
-            !board_calibrate(session->board, kinds[i].what, (unsigned)sensor, truth, error))
+        if ((n == 3 && !parse_place(words[1], kinds[i].what == CALIBRATE_CELL, &place, error)) ||
+            (n > 1 && !quantity_parse(words[n - 1], kinds[i].quantity, &truth, error)) ||
+            !board_calibrate(session->board, kinds[i].what, place, truth, error))
             return false;
         printf("%s: done\n", words[0]);
-        return print_after(session, kinds[i].what, (unsigned)sensor, error);
+        return print_after(session, kinds[i].what, place, error);
     }
-    return error_set(error, ERROR_USAGE,
-                     "there are: zero; gain CURRENT; temperature SENSOR TEMPERATURE; reset");
+    return error_set(error, ERROR_USAGE, "there are: " CALIBRATIONS);
 }
 
 static int with_session(const struct cli_input *input,
@@ -225,12 +246,13 @@ const struct cli_verb cli_live_verbs[] = {
      .options = options,
      .run = telemetry_verb},
     {.name = "board calibrate",
-     .arguments = "KIND [SENSOR] [VALUE]",
+     .arguments = "KIND [PLACE] [VALUE]",
      .arguments_min = 1,
      .arguments_max = 3,
-     .summary = "calibrate the zero, the gain, a temperature; or undo all of it",
-     .text =
-         "The value is the truth, as a reference shows it. Sensors count from 0: cells', MOSFET, ambient.",
+     .summary = "calibrate current, voltage, a cell, a temperature; or undo all of it",
+     .text = "There are: " CALIBRATIONS
+             ". The value is the truth, as a reference shows it. Cells count from 1, as "
+             "`board telemetry` shows them, sensors from 0: cells', MOSFET, ambient.",
      .options = options,
      .run = calibrate_verb},
     {.name = "board polarity",

@@ -264,7 +264,15 @@ static GArray *load_values(const char *path, const struct profile *profile, GErr
     parameters_free(parameters);
     if (!values && bind_report_check(report, error))
         error_set(error, ERROR_AUTHOR, "%s: no parameters", path);
-    return values;
+    if (!values || values->len > 0)
+        return values;
+    g_array_unref(values);
+    error_set(error, ERROR_AUTHOR,
+              profile->pack->len > 0
+                  ? "%s: `pack:` is empty, so there is nothing to write to a board of profile '%s'"
+                  : "%s: nothing moves to another board of profile '%s': its list `pack` is empty",
+              path, profile->profile);
+    return NULL;
 }
 
 static bool import_board(const struct cli_input *input, struct session *session, GError **error)
@@ -462,7 +470,7 @@ static bool scan(const struct cli_input *input, struct session *session, GError 
     if (session->profile->address_first == session->profile->address_last &&
         (first != last || first != (unsigned)session->profile->address_last))
         return error_set(error, ERROR_USAGE,
-                         "boards of profile '%s' have no address: each is alone on its line",
+                         "boards of profile '%s' have no address of their own: each is alone on its line",
                          session->profile->profile);
     g_autoptr(GArray) boards = bus_scan(session->profile, session->wire, first, last,
                                         cli_has(input, "allow-reference"), NULL, NULL, error);

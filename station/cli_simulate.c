@@ -252,6 +252,7 @@ static int simulate(const struct cli_input *input)
     if (!options.family ||
         !sim_profile(cli_has(input, "faults") ? cli_get(input, "faults") : "all", &options.mask, &error))
         return cli_fail(input, error);
+    options.mask = sim_family_mask(options.family, options.mask);
     g_autofree char *folder = g_dir_make_tmp("packline-sim-XXXXXX", &error);
     options.folder = folder;
     int code = folder ? run_simulation(input, &options, &sweep, &count) : cli_fail(input, error);

@@ -1,6 +1,7 @@
 #include "station/confirm.h"
 
 #include "proto/board.h"
+#include "recipes/recipe.h"
 #include "station/base/error.h"
 #include "station/base/words.h"
 #include "station/press.h"
@@ -12,12 +13,23 @@
 #define ALIVE_US 10000000  /* a board that was taken out for its label starts again */
 #define WAKE_US  120000000 /* a person wakes one that sleeps */
 
-/* The unit that is meant: its run, and its profile's hash. */
-static bool find_unit(struct store *store, const char *slot, const char *scan, int64_t *run, char profile[65],
+/* The unit that is meant: its run, and the hashes of its profile and recipe. */
+struct meant {
+    int64_t run;
+    char profile[65], recipe[65];
+};
+
+static void copy_hash(json_t *row, const char *key, char hash[65])
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    g_strlcpy(hash, text ? text : "", 65);
+}
+
+static bool find_unit(struct store *store, const char *slot, const char *scan, struct meant *meant,
                       GError **error)
 {
     g_autofree char *waiting = NULL;
-    if (!store_label_waiting(store, slot, run, &waiting, error))
+    if (!store_label_waiting(store, slot, &meant->run, &waiting, error))
         return false;
     const struct store_filter filter = {.sn = waiting ? waiting : scan, .verdict = "PASS", .limit = 1};
     json_t *rows = store_records_list(store, &filter, error), *row = json_array_get(rows, 0);
@@ -26,9 +38,9 @@ static bool find_unit(struct store *store, const char *slot, const char *scan, i
         rows && (row || error_set(error, ERROR_ABSENT,
                                   "no unit %s passed here, and no label waits for slot %s", shown, slot));
     if (ok) {
-        const char *hash = json_string_value(json_object_get(row, "profile_sha256"));
-        *run = json_integer_value(json_object_get(row, "run"));
-        g_strlcpy(profile, hash ? hash : "", 65);
+        meant->run = json_integer_value(json_object_get(row, "run"));
+        copy_hash(row, "profile_sha256", meant->profile);
+        copy_hash(row, "recipe_sha256", meant->recipe);
     }
     json_decref(rows);
     return ok;
@@ -56,26 +68,79 @@ static bool wait_awake(struct board *board, struct screen *screen, bool *woken,
     return *woken;
 }
 
-/* What the board in the slot says about itself, now. */
-static bool read_board(struct board *board, struct screen *screen, bool *woken, char unit[BOARD_UNIT_TEXT],
-                       struct item_value *sn, GError **error)
+/* The login of a board that shows its number only after one: what its recipe begins with. *password stays
+ * NULL when there is none. */
+static bool find_login(const struct config *config, struct store *store, const char *recipe_hash,
+                       struct secret **password, int *level, GError **error)
 {
+    g_autoptr(GBytes) bytes = store_kept_file(store, recipe_hash, error);
+    if (!bytes)
+        return false;
+    g_autoptr(bind_report_auto) report = bind_report_new("recipe", bytes);
+    struct recipe *recipe = recipe_load("recipe", bytes, report);
+    if (!recipe)
+        return error_set(error, ERROR_INTERNAL, "the kept recipe %s does not load any more", recipe_hash);
+    const struct bind_variant_value *first = g_ptr_array_index(recipe->steps, 0);
+    const struct recipe_identify *identify = first->value;
+    bool wanted = strcmp(first->variant->tag, "identify") == 0 && identify->login;
+    if (wanted) {
+        *password = config_secret(config, identify->login, error);
+        *level = identify->level;
+    }
+    recipe_free(recipe);
+    return !wanted || *password;
+}
+
+/* What tells which board is in the slot, now. */
+struct witness {
+    char unit[BOARD_UNIT_TEXT];
+    struct item_value sn;
     struct board_identity identity;
+    struct secret *password; /* NULL = it shows its number without */
+    int level;
+    bool is_mark; /* the board cannot say: what it carries was scanned instead */
+    struct desk_answer mark;
+};
+
+/* Of such a board only its own print is left, which was scanned when its run began. The label must not be
+ * taken for it, so it is asked for by itself; that it was, is the operator's word. */
+static bool read_mark(const struct unit_request *request, struct screen *screen, struct witness *witness,
+                      GError **error)
+{
+    static const struct desk_ask ask = {
+        .question = ASK_TEXT,
+        .text = "This board cannot say which one it is. Scan the code that the board itself carries, not the "
+                "new label."};
+    witness->is_mark = true;
+    if (!request->mark)
+        return screen_ask(screen, &ask, false, &witness->mark, error);
+    g_strlcpy(witness->mark.text, request->mark, sizeof witness->mark.text);
+    return true;
+}
+
+static bool read_board(struct board *board, const struct unit_request *request, struct screen *screen,
+                       bool *woken, struct witness *witness, GError **error)
+{
+    const struct board_identity *identity = &witness->identity;
     const struct profile_item *item = profile_item_find(board->profile, board->profile->serial_item);
+    if (!wait_awake(board, screen, woken, &witness->identity, error))
+        return false;
+    if (board->profile->unit == UNIT_LABEL && !identity->has_unique_id)
+        return read_mark(request, screen, witness, error);
     if (!item)
         return error_set(error, ERROR_RULE, "profile '%s' names no item that holds the serial number",
                          board->profile->profile);
-    if (!wait_awake(board, screen, woken, &identity, error))
-        return false;
-    board_unique_id_text(identity.unique_id, unit);
-    bool by_serial = board->profile->unit == UNIT_SERIAL_NUMBER && !identity.has_unique_id;
-    if (!identity.has_unique_id && !by_serial)
+    board_unique_id_text(identity->unique_id, witness->unit);
+    bool by_serial = board->profile->unit == UNIT_SERIAL_NUMBER && !identity->has_unique_id;
+    if (!identity->has_unique_id && !by_serial)
         return error_set(error, ERROR_RULE,
                          "the board shows no unique id, so nothing tells whether it is the one that passed");
-    if (!board_read_item(board, item, sn, error))
+    if (witness->password && !board_login(board, witness->level, witness->password, error))
+        return false;
+    if (!board_read_item(board, item, &witness->sn, error))
         return false;
     if (by_serial)
-        board_serial_text(sn->absent ? "" : sn->text, unit);
+        board_serial_text(witness->sn.absent ? "" : witness->sn.text, witness->unit);
     return true;
 }
 
@@ -120,8 +185,7 @@ static bool wake_board(const struct config *config, const struct config_slot *sl
 
 static bool ask_board(const struct config *config, const struct config_slot *slot,
                       const struct unit_request *request, const struct profile *profile,
-                      struct screen *screen, char unit[BOARD_UNIT_TEXT], struct item_value *sn,
-                      GError **error)
+                      struct screen *screen, struct witness *witness, GError **error)
 {
     const struct wire_options options = {profile->line, request->tick, request->cancel};
     const struct unit_world *world = request->world;
@@ -132,7 +196,7 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
         wire ? board_open(profile, wire, (unsigned)slot->address, slot->allow_reference, error) : NULL;
     bool woken = false;
     bool ok = board && wake_board(config, slot, request, board, &woken, error) &&
-              read_board(board, screen, &woken, unit, sn, error);
+              read_board(board, request, screen, &woken, witness, error);
     g_autoptr(GError) ignored = NULL;
     if (woken)
         (void)!board_control(board, CONTROL_SLEEP, 0, &ignored);
@@ -144,18 +208,25 @@ static bool ask_board(const struct config *config, const struct config_slot *slo
 bool confirm_label(const struct config *config, struct store *store, const struct unit_request *request,
                    struct screen *screen, GError **error)
 {
-    int64_t run;
-    char hash[65], unit[BOARD_UNIT_TEXT];
-    struct item_value sn;
+    struct meant meant;
+    struct witness witness = {.unit = ""};
     const struct config_slot *slot = config_slot_find(config, request->slot, error);
-    if (!slot || !find_unit(store, slot->slot, request->scan, &run, hash, error))
+    if (!slot || !find_unit(store, slot->slot, request->scan, &meant, error))
         return false;
-    struct profile *profile = press_kept_profile(store, hash, error);
-    bool ok = profile && ask_board(config, slot, request, profile, screen, unit, &sn, error);
+    struct profile *profile = press_kept_profile(store, meant.profile, error);
+    bool ok = profile &&
+              (profile->unit != UNIT_SERIAL_NUMBER ||
+               find_login(config, store, meant.recipe, &witness.password, &witness.level, error)) &&
+              ask_board(config, slot, request, profile, screen, &witness, error);
     if (ok) {
-        const struct store_label_scan scan = {request->scan, unit, sn.absent ? "" : sn.text};
-        ok = store_label_confirm(store, run, &scan, error);
+        const struct store_label_scan scan = {.scan = request->scan,
+                                              .unique_id = witness.unit,
+                                              .sn = witness.sn.absent ? "" : witness.sn.text,
+                                              .mark = witness.is_mark ? witness.mark.text : NULL,
+                                              .product = witness.identity.product};
+        ok = store_label_confirm(store, meant.run, &scan, error);
     }
+    secret_free(witness.password);
     profile_free(profile);
     return ok;
 }

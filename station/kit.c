@@ -41,6 +41,19 @@ static const struct kit_family {
      .profile = "recipes/boards/daly-modbus-16s.yaml",
      .number = "226JD",
      .address = 210},
+    {.name = "daly",
+     .recipe = "recipes/daly-uart-16s.yaml",
+     .profile = "recipes/boards/daly-uart-16s.yaml",
+     .number = "DALY-"},
+    {.name = "daly-can",
+     .recipe = "recipes/daly-can-16s.yaml",
+     .profile = "recipes/boards/daly-can-16s.yaml",
+     .scheme = "can-socket:",
+     .number = "DALY-"},
+    {.name = "tianpower",
+     .recipe = "recipes/tianpower-16s.yaml",
+     .profile = "recipes/boards/tianpower-16s.yaml",
+     .number = "TP-"},
 };
 
 struct kit {

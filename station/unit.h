@@ -18,6 +18,8 @@ struct unit_request {
     const char *recipe; /* a release file (production) or a recipe file (trial) */
     const char *slot;   /* NULL = the first */
     const char *scan;
+    const char
+        *mark; /* of confirm_label: what a board carries that cannot say which one it is; NULL = asked for */
     const char *operator_name; /* NULL = "" */
     bool assume_yes;           /* confirmations are answered yes, on record */
     struct cancel *cancel;     /* may be NULL */

@@ -21,10 +21,11 @@ struct sim_family {
     const char *name;
     unsigned serial_block, serial_at; /* where the serial number stands */
     bool by_serial;                   /* nothing else tells its boards apart */
+    bool by_label;                    /* and even that is only printed on them: `sn` of struct sim_board */
     bool clockless;
     const struct sim_skip *own;
     int64_t current_error_ma; /* a board that passed may have, at 20 and 40 A */
-    const char *const *lacks; /* defects that mean nothing to it */
+    const char *const *lacks; /* defects, or classes of faults, that mean nothing to it */
     bool frames;              /* its line is a CAN bus */
     bool has_number;          /* a board brings its serial number, of its unit seed */
     bool local_clock;         /* its clock shows local time */

@@ -58,6 +58,8 @@ const struct sim_family *sim_family_find(const char *name, GError **error);
 const char *sim_family_name(const struct sim_family *family);
 /* Boards of this family cannot have the defect. */
 bool sim_family_lacks(const struct sim_family *family, const struct sim_class *class);
+/* The classes of a mask that can strike this family. */
+uint64_t sim_family_mask(const struct sim_family *family, uint64_t mask);
 
 struct sim_options {
     const struct sim_family *family;

@@ -120,6 +120,18 @@ static const char *const daly_lacks[] = {"no-crc",
                                          "hung",
                                          "silent-after-flash",
                                          NULL};
+/* Acceptance only. What a board is known by is printed on it, so one that is swapped for its like goes
+ * unseen. */
+#define ACCEPTED_LACKS                                                                                       \
+    "swap", "no-crc", "ack-no-write", "cached-readback", "stuck-bit", "wrong-hardware", "wrong-mcu",         \
+        "wrong-password", "bent-current", "antitheft-stuck", "uid-after-reset", "swapped-while-flashing",    \
+        "blank-flash", "half-flashed", "hung", "silent-after-flash", "clamp-parameter", "lose-parameter",    \
+        "ack-param-no-write", "no-zero", "foreign-sn"
+static const char *const accepted_lacks[] = {ACCEPTED_LACKS, "rtc-stuck", "busy", NULL};
+static const char *const daly_uart_lacks[] = {ACCEPTED_LACKS, NULL};
+/* On the bus a board says how many cells it has, and nothing else of what it is. */
+static const char *const daly_can_lacks[] = {ACCEPTED_LACKS, "rtc-stuck", "busy", "wrong-product", NULL};
+static const struct sim_skip tianpower_own[] = {{0, 0, 0}};
 static const char *const nothing[] = {NULL};
 
 /* The visible table; the first is what is simulated when nobody names one. */
@@ -174,6 +186,31 @@ static const struct sim_family families[] = {
      .current_error_ma = 200,
      .lacks = daly_lacks,
      .has_number = true},
+    {.name = "daly",
+     .by_serial = true,
+     .by_label = true,
+     .local_clock = true,
+     .own = daly_own,
+     .current_error_ma = 200,
+     .lacks = daly_uart_lacks,
+     .has_number = true},
+    {.name = "daly-can",
+     .by_serial = true,
+     .by_label = true,
+     .clockless = true,
+     .own = daly_own,
+     .current_error_ma = 200,
+     .lacks = daly_can_lacks,
+     .frames = true,
+     .has_number = true},
+    {.name = "tianpower",
+     .by_serial = true,
+     .by_label = true,
+     .clockless = true,
+     .own = tianpower_own,
+     .current_error_ma = 200,
+     .lacks = accepted_lacks,
+     .has_number = true},
 };
 
 const struct sim_family *sim_family_find(const char *name, GError **error)
@@ -197,4 +234,12 @@ bool sim_family_lacks(const struct sim_family *family, const struct sim_class *c
 {
     return (class->only && strcmp(class->only, family->name) != 0) ||
            (class->defect && g_strv_contains(family->lacks, class->defect));
+}
+
+uint64_t sim_family_mask(const struct sim_family *family, uint64_t mask)
+{
+    for (unsigned i = 0; sim_classes()[i].name; i++)
+        if (g_strv_contains(family->lacks, sim_classes()[i].name))
+            mask &= ~(UINT64_C(1) << i);
+    return mask;
 }

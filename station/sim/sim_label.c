@@ -75,6 +75,10 @@ bool sim_ask(void *context, const struct desk_ask *ask, struct desk_answer *answ
         vboard_reset_button(slot->there->board, true, slot->shift->now_us - TICK_S(10));
         vboard_reset_button(slot->there->board, false, slot->shift->now_us);
     }
+    if (g_str_has_prefix(ask->text, "This board cannot say")) {
+        g_strlcpy(answer->text, slot->there->sn, sizeof answer->text);
+        return true;
+    }
     return ask->question != ASK_TEXT || scan_label(slot, answer, error);
 }
 

@@ -69,6 +69,8 @@ static bool carries(const struct sim_slot *slot, const struct sim_board *board, 
     const struct sim_family *family = slot->shift->options->family;
     const uint8_t *bytes;
     size_t n;
+    if (family->by_label)
+        return board && strcmp(board->sn, sn) == 0;
     return board && vboard_truth_block(board->board, family->serial_block, &bytes, &n) &&
            memcmp(bytes + family->serial_at, sn, strlen(sn)) == 0;
 }

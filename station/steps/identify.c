@@ -263,6 +263,7 @@ static bool run(struct step_context *context, GError **error)
         return false;
     if (board_identify(context->board, &context->identity, &silence)) {
         return step_check_identity(context, &context->identity, error) &&
+               (!p->login || step_login(context, p->level, p->login, error)) &&
                step_bind_board(context, &context->identity, error) && step_check_chemistry(context, error) &&
                check_foreign_serial(context, error) && check_same_serial(context, error) &&
                claim_board(context, error) && post_identity(context, NULL, error);

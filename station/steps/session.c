@@ -51,11 +51,13 @@ static bool run_restart(struct step_context *context, GError **error)
     const struct profile_firmware *firmware = &context->plan->profile->firmware;
     int64_t start_max = firmware->loader ? firmware->start_max : START_MAX; /* nobody said */
     int64_t deadline = tick_now(context->slot->tick) + start_max;
+    /* What is known by its serial number alone may not show that before the login. */
+    const bool login_first = p->login && context->plan->profile->unit == UNIT_SERIAL_NUMBER;
     if (!board_wait_alive(context->board, deadline, &context->identity, error) ||
-        !step_same_board(context, error))
+        (login_first && !step_login(context, p->level, p->login, error)) || !step_same_board(context, error))
         return false;
     context->restarts++;
-    return (!p->login || step_login(context, p->level, p->login, error)) &&
+    return (!p->login || login_first || step_login(context, p->level, p->login, error)) &&
            step_result(context, "restart", context->identity.firmware, error);
 }
 

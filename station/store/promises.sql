@@ -66,6 +66,10 @@ SELECT 'I3', 'label job ' || l.job || ' was confirmed by a scan that is not of u
 WHERE l.state = 'confirmed' AND (j.payload ->> 'scan' IS NOT u.sn OR j.payload ->> 'found' IS NOT u.sn
     OR j.payload ->> 'unique_id' IS NOT u.uid)
 UNION ALL
+SELECT 'I3', 'label job ' || l.job || ' was confirmed by a print that run ' || r.run || ' did not begin with' FROM label_job l
+    JOIN run r ON r.run = l.run JOIN journal j ON j.seq = l.seq
+WHERE l.state = 'confirmed' AND j.payload ->> 'mark' IS NOT NULL AND j.payload ->> 'mark' IS NOT r.scan
+UNION ALL
 SELECT 'I4', 'run ' || o.run || ': ' || o.why FROM pass_objection o LEFT JOIN run_end e ON e.run = o.run
 WHERE o.id = 'I4' AND e.verdict IS NOT 'PASS'
 UNION ALL

@@ -76,6 +76,9 @@ bool store_label_waiting(struct store *store, const char *slot, int64_t *run, ch
 /* What was scanned from a label, and what the board in the slot said at that moment. */
 struct store_label_scan {
     const char *scan, *unique_id, *sn;
+    /* Of a board that cannot say which one it is: the code that it carries, which must be the one that its
+     * run began with, and its product. NULL = the board said who it is. */
+    const char *mark, *product;
 };
 /* Confirms the label of a unit. RULE, on record too, when the scan or the board is not this unit's; RULE when
  * the label never came out or is already settled. */

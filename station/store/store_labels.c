@@ -101,12 +101,15 @@ struct label_row {
     int64_t job;
     enum store_label_state state;
     char *sn, *uid;
+    char *scan, *product; /* what the run began with, and what its board said it is */
 };
 
 static void label_row_clear(struct label_row *row)
 {
     g_free(row->sn);
     g_free(row->uid);
+    g_free(row->scan);
+    g_free(row->product);
 }
 typedef struct label_row label_row_auto;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(label_row_auto, label_row_clear)
@@ -119,7 +122,9 @@ static bool read_row(struct store *store, int64_t run, struct label_row *row, GE
                        run) ||
         !store_get_text(store, error, &state, "SELECT state FROM label_job WHERE run = ?", "i", run) ||
         !store_get_text(store, error, &row->sn, "SELECT sn FROM unit WHERE run = ?", "i", run) ||
-        !store_get_text(store, error, &row->uid, "SELECT uid FROM unit WHERE run = ?", "i", run))
+        !store_get_text(store, error, &row->uid, "SELECT uid FROM unit WHERE run = ?", "i", run) ||
+        !store_get_text(store, error, &row->scan, "SELECT scan FROM run WHERE run = ?", "i", run) ||
+        !store_get_text(store, error, &row->product, "SELECT product FROM run WHERE run = ?", "i", run))
         return false;
     if (!found || !state || !row->sn || !row->uid)
         return error_set(error, ERROR_RULE,
@@ -131,18 +136,46 @@ static bool read_row(struct store *store, int64_t run, struct label_row *row, GE
     return true;
 }
 
+/* A board that cannot say which one it is is the unit's when it is of its product and carries the code that
+ * was scanned when the run began. */
+static bool is_marked(const struct label_row *row, const struct store_label_scan *scan)
+{
+    return strcmp(scan->mark, row->scan) == 0 && g_strcmp0(scan->product, row->product) == 0;
+}
+
 /* Whether it fits or not, the attempt is a fact. */
 static bool record_scan(struct store *store, int64_t run, const struct label_row *row,
                         const struct store_label_scan *scan, bool fits, GError **error)
 {
+    const bool marked = scan->mark && is_marked(row, scan);
+    const char *text = !fits        ? "wrong scan"
+                       : scan->mark ? "scanned back, by the board's own print"
+                                    : "scanned back";
     g_autofree char *scanned = g_utf8_make_valid(scan->scan, -1);
-    g_autofree char *sn = g_utf8_make_valid(scan->sn, -1);
-    json_t *json =
-        json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s}", "event", "label", "station", store->station, "run",
-                  (json_int_t)run, "job", (json_int_t)row->job, "state",
-                  states[fits ? LABEL_CONFIRMED : row->state], "text", fits ? "scanned back" : "wrong scan",
-                  "scan", scanned, "unique_id", scan->unique_id, "found", sn);
+    g_autofree char *sn = g_utf8_make_valid(marked ? row->sn : scan->sn, -1);
+    g_autofree char *mark = scan->mark ? g_utf8_make_valid(scan->mark, -1) : NULL;
+    json_t *json = json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s,s:s*}", "event", "label", "station",
+                             store->station, "run", (json_int_t)run, "job", (json_int_t)row->job, "state",
+                             states[fits ? LABEL_CONFIRMED : row->state], "text", text, "scan", scanned,
+                             "unique_id", marked ? row->uid : scan->unique_id, "found", sn, "mark", mark);
     return store_record_own(store, run, "label", json, error);
+}
+
+static bool wrong_board(const struct label_row *row, const struct store_label_scan *scan, GError **error)
+{
+    g_autofree char *carried = words_shown(scan->mark ? scan->mark : scan->sn);
+    if (!scan->mark)
+        return error_set(
+            error, ERROR_RULE,
+            "the board in the slot carries %s (unique id %s), the label belongs to %s: put that board "
+            "back",
+            carried, scan->unique_id, row->sn);
+    g_autofree char *began = words_shown(row->scan);
+    return error_set(
+        error, ERROR_RULE,
+        "the board in the slot is a '%s' and carries %s; the run of %s began with a '%s' and the scan "
+        "of %s: put that board back",
+        scan->product, carried, row->sn, row->product ? row->product : "", began);
 }
 
 bool store_label_confirm(struct store *store, int64_t run, const struct store_label_scan *scan,
@@ -155,18 +188,16 @@ bool store_label_confirm(struct store *store, int64_t run, const struct store_la
         return error_set(error, ERROR_RULE, "the label of %s is %s: there is nothing to confirm", row.sn,
                          states[row.state]);
     bool label = strcmp(scan->scan, row.sn) == 0;
-    bool board = strcmp(scan->unique_id, row.uid) == 0 && strcmp(scan->sn, row.sn) == 0;
+    bool board = scan->mark ? is_marked(&row, scan)
+                            : strcmp(scan->unique_id, row.uid) == 0 && strcmp(scan->sn, row.sn) == 0;
     if (!record_scan(store, run, &row, scan, label && board, error))
         return false;
-    g_autofree char *shown = words_shown(scan->scan), *carried = words_shown(scan->sn);
+    g_autofree char *shown = words_shown(scan->scan);
     if (!label)
         return error_set(error, ERROR_RULE,
                          "the label says %s, the unit is %s: take it off and stick on the right one", shown,
                          row.sn);
-    return board || error_set(error, ERROR_RULE,
-                              "the board in the slot carries %s (unique id %s), the label belongs to %s: put "
-                              "that board back",
-                              carried, scan->unique_id, row.sn);
+    return board || wrong_board(&row, scan, error);
 }
 
 bool store_label_waive(struct store *store, int64_t run, const char *reason, GError **error)

@@ -56,3 +56,32 @@ board_start 412
 unit BSN00000412
 expect 10 'LABEL NOT CONFIRMED'
 audit
+
+say "a board that cannot say which one it is: its own print is scanned too"
+rm -rf "$work/demo"
+family=daly
+station_make
+sed -i '/^trust:/a confirm_labels: true' "$station"
+board_start 420
+unit DALY-000420
+expect 10 'LABEL NOT CONFIRMED: nobody is here'
+confirm --scan DALY-000420
+expect 11 'Scan the code that the board itself carries'
+confirm --scan DALY-000420 --mark DALY-000421
+expect 7 "carries 'DALY-000421'.* began with .*'DALY-000420'"
+confirm --scan DALY-000421 --mark DALY-000420
+expect 7 'take it off'
+board_start 421 wrong-product
+confirm --scan DALY-000420 --mark DALY-000420
+expect 7 "is a 'R08S1A-8S100A'"
+board_stop
+confirm --scan DALY-000420 --mark DALY-000420
+expect 4
+[ "$(state_of DALY-000420)" = printed ] || die "a wrong scan changed the label's state"
+board_start 420
+confirm --scan DALY-000420 --mark DALY-000420
+expect 0 'DALY-000420 is on its board'
+[ "$(state_of DALY-000420)" = confirmed ] || die "not recorded as confirmed"
+[ "$(sqlite3 -readonly "$work/demo/store/station.db" "SELECT payload ->> 'mark' FROM v_event WHERE sn = 'DALY-000420'
+    AND payload ->> 'text' = 'scanned back, by the board''s own print'")" = DALY-000420 ] || die "the print is not on record"
+audit

@@ -93,6 +93,18 @@ do_it board read protect.cov
 expect 0 'protect.cov 4.2 V'
 do_it board telemetry
 expect 0 'soh +not reported'
+replace daly-modbus daly-modbus-16s limit.mos_ot "80 °C" identity.machine_code
+say "a password does not move, nor does it stand in an export"
+if grep -q password "$work/daly-modbus.yaml"; then die "the password is exported"; fi
+say "nothing moves where nothing can be written"
+for family in daly tianpower; do
+    profile=$(basename "$(grep -lE "^profile: ($family|$family-uart)-16s" "$SOURCE"/recipes/boards/*.yaml)" .yaml)
+    far "$family" 43
+    do_it board export --out "$work/$family.yaml"
+    expect 0
+    do_it board import "$work/$family.yaml" --keep "$work/$family-keep.yaml"
+    expect 7 'no value of such a board moves to another'
+done
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
 say "a board without an address is not looked for at several"
 do_it scan-bus --last 3

@@ -24,6 +24,13 @@ board() {
     fail "board $1 did not start"
 }
 
+# unplug N: takes out the board that was plugged in as the N-th, from 0
+unplug() {
+    kill "${boards[$1]}"
+    wait "${boards[$1]}" 2>/dev/null || true
+    unset "boards[$1]"
+}
+
 # run SLOT SCAN CODE [RECIPE]
 run() {
     local code=0
@@ -69,6 +76,14 @@ live.full_capacity 100 Ah
 errors.chg_oc 0
 END
 
+# A cell by hand, numbered as the readings show it.
+by_hand=(--link "unix:$work/A.sock" --profile "$work/recipes/boards/jbd-sp04s020.yaml")
+packline board calibrate cell 2 "3.31 V" "${by_hand[@]}" >"$work/out"
+packline board telemetry "${by_hand[@]}" >"$work/out"
+grep -qE '^cell 2 +3.31 V$' "$work/out" || fail "cell 2 is not calibrated"
+if packline board calibrate cell 0 "3.31 V" "${by_hand[@]}" >"$work/out" 2>&1; then fail "cell 0 was taken"; fi
+grep -q "no cell number from 1" "$work/out" || fail "cell 0 is not named"
+
 # The number is used up, and that board is somebody's.
 run A JBD00000001 7
 run A JBD00000002 7
@@ -92,5 +107,35 @@ awk '/do: write_identity/ {skip = 1; next} /^  (-|#)/ {skip = 0} !skip' "$work/r
     >"$work/recipes/late.yaml"
 run C JBD00000006 3 late.yaml
 grep -q "is known by 'identity.barcode' alone" "$work/out" || fail "the recipe that numbers no board was taken"
+
+# A board with a password does not even show its number before the login, at the start and after the restart.
+mkdir "$work/secrets"
+printf '135790\n' >"$work/secrets/jbd"
+chmod 600 "$work/secrets/jbd"
+sed -i 's|^slots:|secrets:\n  jbd: secrets/jbd\nslots:|' "$work/station.yaml"
+sed 's/^  - do: identify/&\n    login: jbd/; s/^    how: power/&\n    login: jbd/' "$work/recipes/jbd-100ah-4s.yaml" \
+    >"$work/recipes/password.yaml"
+packline release make "$work/recipes/password.yaml" --trust "$work/trust" --key "$work/keys/release-2026.key" \
+    --out "$work/recipes/password-release.yaml" >"$work/out"
+unplug 0
+board A 7 wrong-password
+run A JBD00000007 1
+grep -q 'register 00H.*has a password, log in first' "$work/out" || fail "it does not say where a board without its password refuses"
+run A JBD00000007 0 password-release.yaml
+# Its label is scanned back with the same login, after its supply was gone.
+sed -i '/^trust:/a confirm_labels: true' "$work/station.yaml"
+unplug 2
+board C 9 wrong-password
+run C JBD00000009 10 password-release.yaml
+printf 'BOAR:POW CYCL\n' | socat -t 1 - "UNIX-CONNECT:$work/C.bench"
+sleep 0.2
+packline label confirm --station "$work/station.yaml" --slot C --scan JBD00000009 >"$work/out" 2>&1 ||
+    fail "the label of a board with a password is not confirmed"
+printf '246801\n' >"$work/secrets/jbd"
+unplug 1
+board B 8 wrong-password
+run B JBD00000008 1 password-release.yaml
+grep -q 'wrong password; it is not tried again' "$work/out" || fail "the wrong password is not called that"
+grep -qE '246801|32 34 36 38 30 31' "$work/out" && fail "a password is shown"
 
 packline audit --station "$work/station.yaml" >"$work/out" || fail "the audit found something"

@@ -8,7 +8,7 @@ one=$("$BUILD/packline" simulate --seed "$seed" --units "$units" --slots 4)
 echo "$one"
 grep -q '^broken promises: 0$' <<<"$one"
 
-for family in monv4 jbd rockets daly-modbus mainx seplos3; do
+for family in monv4 jbd rockets daly-modbus mainx seplos3 daly daly-can tianpower; do
     other=$("$BUILD/packline" simulate --family "$family" --seed "$seed" --units $((units / 4)) --slots 4)
     echo "$other"
     grep -q '^broken promises: 0$' <<<"$other"

@@ -43,8 +43,31 @@ static const char *const single[] = {
     "a5 01 90 08 00 a2 00 00 75 30 03 80 08", /* esphome-daly-hkms-bms issue 9 */
     "A5 40 21 08 16 0C 0D 15 1D 27 01 2C C3", /* diysolarforum.com thread 52016 */
     "a5 80 95 08 00 00 00 00 00 00 00 00 c2", /* python-daly-bms, in its source */
+    "A5 01 95 08 01 0C F2 0C F3 0C F3 4B 8B", /* ai-republic/bms-to-inverter issue 34 */
     NULL};
 
+/* jblance/mpp-solar issue 83: 16 cells, which the board fills up to 48. It says that it is discharged and
+ * stands above 30000: charge is below. */
+static const char *const mpp[] = {"a5 01 90 08 02 14 00 00 75 45 03 78 89",
+                                  "a5 01 91 08 0d 00 0f 0c fe 01 03 78 e1",
+                                  "a5 01 92 08 37 01 37 01 fe 01 03 78 2a",
+                                  "a5 01 93 08 02 01 01 78 00 03 cb 40 cb",
+                                  "a5 01 94 08 10 01 00 00 00 00 03 40 96",
+                                  "a5 01 95 08 01 0c fd 0c fe 0c fe 40 a1",
+                                  "a5 01 95 08 02 0c fe 0c fe 0c fe 40 a3",
+                                  "a5 01 95 08 03 0c fe 0c fe 0c fe 40 a4",
+                                  "a5 01 95 08 04 0c fe 0c fc 0c fe 40 a3",
+                                  "a5 01 95 08 05 0c fe 0c ff 0c fe 40 a7",
+                                  "a5 01 95 08 06 0c fc 00 00 00 00 40 91",
+                                  "a5 01 95 08 07 00 00 00 00 00 00 40 8a",
+                                  "a5 01 95 08 08 00 00 00 00 00 00 40 8b",
+                                  "a5 01 95 08 10 00 00 00 00 00 00 40 93",
+                                  "a5 01 96 08 01 37 00 00 00 00 00 00 7c",
+                                  "a5 01 98 08 00 00 00 00 00 00 00 00 46",
+                                  NULL};
+/* The same issue, another board of 8 cells, with what that project makes of it: 3.277 V, 3.286 V … */
+static const char *const mpp_eight[] = {"A5019508010CCD0CD60CD68E6F", "A5019508020CD70CD20CD68E76",
+                                        "A5019508030CD40CD500008E95", "A5019508040000000000008ED5", NULL};
 /* dbus-serialbattery issue 165: the fifth frame is cut short by the sixth. */
 static const char cut[] =
     "a501950801 0d290d330d329089 a501950802 0d2f0d2e0d33908c a501950803 0d330d330d339096 a501950804 "
@@ -81,6 +104,8 @@ static void test_published(void)
         check_published(forum[i]);
     for (unsigned i = 0; single[i]; i++)
         check_published(single[i]);
+    for (unsigned i = 0; mpp[i]; i++)
+        check_published(mpp[i]);
 }
 
 static void test_cut(void)
@@ -283,6 +308,40 @@ static void test_forum(void)
     replay_close(&r);
 }
 
+static void test_mpp_solar(void)
+{
+    static const char *const sixteen[] = {"  - {reading: full, item: rated.capacity}\n", "", NULL};
+    static const char *const eight[] = {"size: 36", "size: 18", "count: 16", "count: 8", NULL};
+    static const int eight_mv[] = {3277, 3286, 3286, 3287, 3282, 3286, 3284, 3285};
+    struct replay r = {.frames = mpp}, other = {.frames = mpp_eight};
+    struct board_telemetry t;
+    GError *error = NULL;
+    replay_open(&r, "daly-uart-16s.yaml", sixteen, 1);
+    g_assert_true(board_telemetry(r.board, &t, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(t.pack_mv, ==, 53200);
+    g_assert_cmpint(t.current_ma, ==, -2100);
+    g_assert_true(t.discharging && !t.charging);
+    g_assert_cmpint(t.soc_ppc, ==, 88800);
+    g_assert_cmpint(t.remaining_mah, ==, 248640);
+    g_assert_cmpint(t.cycles, ==, 3);
+    g_assert_cmpuint(t.cells, ==, 16);
+    g_assert_cmpint(t.cell_mv[0], ==, 3325);
+    g_assert_cmpint(t.cell_mv[13], ==, 3327);
+    g_assert_cmpint(t.cell_mv[15], ==, 3324);
+    g_assert_cmpint(t.sensor_mdeg[0], ==, 15000);
+    replay_close(&r);
+    replay_open(&other, "daly-uart-16s.yaml", eight, 1);
+    struct profile_item cell = *profile_item_find(other.profile, "cells.voltage");
+    cell.count = 1;
+    for (unsigned i = 0; i < G_N_ELEMENTS(eight_mv); i++, cell.offset += cell.width) {
+        struct item_value value;
+        g_assert_true(board_read_item(other.board, &cell, &value, &error));
+        g_assert_cmpint(value.value, ==, eight_mv[i]);
+    }
+    replay_close(&other);
+}
+
 /* A frame of a series that is lost is never made up, however often. */
 static void test_series(void)
 {
@@ -437,6 +496,7 @@ static void test_registers(void)
     g_assert_cmpint(t.current_ma, ==, -2500);
     g_assert_true(t.discharging && t.charge_fet && t.discharge_fet);
     g_assert_cmpint(t.remaining_mah, ==, 117800);
+    g_assert_cmpint(t.full_mah, ==, 105000);
     g_assert_cmpint(t.cycles, ==, 60);
     g_assert_cmpint(t.sensor_mdeg[3], ==, 13000);
     g_assert_cmpint(t.sensor_mdeg[4], ==, TELEMETRY_ABSENT);
@@ -455,6 +515,45 @@ static void test_registers(void)
     replay_close(&r);
 }
 
+/* patman15/aiobmsble, tests/bms/test_daly_bms.py, with the values it expects; its pack of 14 V has cells
+ * of 4.1 V and flows while it says that it rests, so it is written by hand and only its items are compared.
+ */
+static const char made_status[] =
+    "101F10291033103D00000000000000000000000000000000000000000000000000000000000000000000000000"
+    "00000000000000000000000000000000000000003C003D003E003F0000000000000000008C754E0384103D101F"
+    "0000000000000D80000400040039000100000001102E0141002A0000000000000000";
+static const char made_version[] =
+    "5430304B5F3332313034325F3131000048322E305F313033525F3330394639463230323430323239";
+
+static void test_made_registers(void)
+{
+    static const struct {
+        const char *key;
+        int64_t value;
+    } items[] = {{"live.cell", 4127},       {"live.voltage", 14000},  {"live.current", 3000},
+                 {"live.soc", 90000},       {"live.cycles", 57},      {"live.remaining", 345600},
+                 {"live.cells", 4},         {"live.cell_delta", 321}, {"live.charge_mos", 0},
+                 {"live.discharge_mos", 1}, {"live.balancing", 1},    {"live.temperature", 20000},
+                 {"live.cell_max", 4157},   {"live.cell_min", 4127},  {"live.sensors", 4}};
+    struct replay r = {0};
+    struct item_value value;
+    GError *error = NULL;
+    bytes_of(made_status, r.registers);
+    bytes_of(made_version, r.registers + 2 * 0xa9);
+    replay_open(&r, "daly-modbus-16s.yaml", NULL, 0xd2);
+    for (unsigned i = 0; i < G_N_ELEMENTS(items); i++) {
+        g_assert_true(board_read_item(r.board, profile_item_find(r.profile, items[i].key), &value, &error));
+        g_assert_cmpint(value.value, ==, items[i].value);
+    }
+    g_assert_true(
+        board_read_item(r.board, profile_item_find(r.profile, "identity.software"), &value, &error));
+    g_assert_cmpstr(value.text, ==, "T00K_321042_11");
+    g_assert_true(
+        board_read_item(r.board, profile_item_find(r.profile, "identity.hardware"), &value, &error));
+    g_assert_cmpstr(value.text, ==, "H2.0_103R_309F9F");
+    replay_close(&r);
+}
+
 int main(int argc, char **argv)
 {
     g_setenv("TZ", "UTC", TRUE);
@@ -463,9 +562,11 @@ int main(int argc, char **argv)
     g_test_add_func("/daly-wire/cut", test_cut);
     g_test_add_func("/daly-wire/can", test_can);
     g_test_add_func("/daly-wire/forum", test_forum);
+    g_test_add_func("/daly-wire/mpp-solar", test_mpp_solar);
     g_test_add_func("/daly-wire/series", test_series);
     g_test_add_func("/daly-wire/echo", test_echo);
     g_test_add_func("/daly-wire/bus", test_bus);
     g_test_add_func("/daly-wire/registers", test_registers);
+    g_test_add_func("/daly-wire/registers/made", test_made_registers);
     return g_test_run();
 }

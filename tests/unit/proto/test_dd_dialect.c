@@ -179,6 +179,112 @@ static void test_capture_16s(void)
     script_end(&f);
 }
 
+/* Captures that came with what somebody else's program made of them. */
+static void test_captures(void)
+{
+    static const struct {
+        const char *source, *basic, *cells;
+        int64_t pack_mv, current_ma, remaining_mah, full_mah;
+        unsigned cycles, soc, n, sensors;
+        int64_t cell_mv[4], last_mv, first_mdeg, last_mdeg;
+    } rows[] = {
+        {"rakhmaevao/JbdBms issue 4",
+         "DD 03 00 1B 05 37 00 00 50 EF 6D 60 00 09 27 83 00 00 00 00 00 00 15 4A 03 04 02 0B 4E 0B 5C FB C2 "
+         "77",
+         "DD 04 00 08 0D 0D 0D 0A 0D 0A 0D 0C FF 97 77",
+         13350,
+         0,
+         207190,
+         280000,
+         9,
+         74,
+         4,
+         2,
+         {3341, 3338, 3338, 3340},
+         3340,
+         16300,
+         17700},
+        {"patman15/aiobmsble tests/bms/test_jbd_bms.py",
+         "DD 03 00 1D 06 18 FE E1 01 F2 01 F4 00 2A 2C 7C 00 00 00 00 00 00 80 64 03 04 03 0B 8B 0B 8A 0B 84 "
+         "F8 "
+         "84 77",
+         "DD 04 00 08 0D 66 0D 61 0D 68 0D 59 FE 3C 77",
+         15600,
+         -2870,
+         4980,
+         5000,
+         42,
+         100,
+         4,
+         3,
+         {3430, 3425, 3432, 3417},
+         3417,
+         22400,
+         21700},
+        /* Of the cells only values are published: 3.193, 3.193, 3.188, 3.194 V; the frame is made of them. */
+        {"syssi/esphome-jbd-bms issue 14",
+         "DD 03 00 1D 04 FC FF 13 00 00 02 1C 00 05 2B 92 00 00 00 00 00 00 20 00 03 04 03 0B CA 0B C1 0B BF "
+         "FA "
+         "5C 77",
+         "DD 04 00 08 0C 79 0C 79 0C 74 0C 7A FD E8 77",
+         12760,
+         -2370,
+         0,
+         5400,
+         5,
+         0,
+         4,
+         3,
+         {3193, 3193, 3188, 3194},
+         3194,
+         28700,
+         27600},
+        {"vendor, V4 basic status and universal protocol V13 cells",
+         "DD 03 00 1B 17 00 00 00 02 D0 03 E8 00 00 20 78 00 00 00 00 00 00 10 48 03 0F 02 0B 76 0B 82 FB FF "
+         "77",
+         "DD 04 00 1E 0F 66 0F 63 0F 63 0F 64 0F 3E 0F 63 0F 37 0F 5B 0F 65 0F 3B 0F 63 0F 63 0F 3C 0F 66 0F "
+         "3D "
+         "F9 F9 77",
+         58880,
+         0,
+         7200,
+         10000,
+         0,
+         72,
+         15,
+         2,
+         {3942, 3939, 3939, 3940},
+         3901,
+         20300,
+         21500},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *const answers[] = {rows[i].basic, rows[i].cells, NULL};
+        struct fixture f;
+        struct board_telemetry t;
+        GError *error = NULL;
+        scripted(&f, answers);
+        g_test_message("%s", rows[i].source);
+        g_assert_true(board_telemetry(f.board, &t, &error));
+        g_assert_cmpint(t.pack_mv, ==, rows[i].pack_mv);
+        g_assert_cmpint(t.current_ma, ==, rows[i].current_ma);
+        g_assert_cmpint(t.remaining_mah, ==, rows[i].remaining_mah);
+        g_assert_cmpint(t.full_mah, ==, rows[i].full_mah);
+        g_assert_cmpint(t.cycles, ==, rows[i].cycles);
+        g_assert_cmpint(t.soc_ppc, ==, 1000 * (int64_t)rows[i].soc);
+        g_assert_cmpuint(t.protections, ==, 0);
+        g_assert_true(t.charge_fet && t.discharge_fet);
+        g_assert_cmpuint(t.cells, ==, rows[i].n);
+        for (unsigned k = 0; k < G_N_ELEMENTS(rows[i].cell_mv); k++)
+            g_assert_cmpint(t.cell_mv[k], ==, rows[i].cell_mv[k]);
+        g_assert_cmpint(t.cell_mv[t.cells - 1], ==, rows[i].last_mv);
+        g_assert_cmpuint(t.sensors, ==, rows[i].sensors);
+        g_assert_cmpint(t.sensor_mdeg[0], ==, rows[i].first_mdeg);
+        g_assert_cmpint(t.sensor_mdeg[t.sensors - 1], ==, rows[i].last_mdeg);
+        script_end(&f);
+    }
+}
+
 /* JBD-DP04S007L4S100A-BLE.txt: eleven bytes more than the counts say, of newer software. */
 static void test_capture_longer(void)
 {
@@ -362,6 +468,27 @@ static void test_patience(void)
     script_end(&f);
 }
 
+/* Storing is refused: nothing of what was written may stay in force. */
+static void test_save_refused(void)
+{
+    static const char *const answers[] = {"DD 00 00 00 00 00 77", "DD 24 00 00 00 00 77",
+                                          "DD 01 80 00 FF 80 77", "DD 01 00 00 00 00 77", NULL};
+    static const char leave[] = "DD 5A 01 02 28 28 FF AD 77 DD 5A 01 02 00 00 FF FD 77";
+    struct fixture f;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) end = g_byte_array_new();
+    scripted(&f, answers);
+    struct item_value value = value_of(&f, "protect.cell_ov", "3.6 V");
+    g_assert_false(board_write_values(f.board, &value, 1, &error));
+    g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
+    put_hex(end, leave);
+    const GByteArray *heard = f.script.heard;
+    g_assert_cmpuint(heard->len, >, end->len);
+    g_assert_cmpmem(heard->data + heard->len - end->len, end->len, end->data, end->len);
+    g_assert_false(f.board->in_session);
+    script_end(&f);
+}
+
 /* The late answer to a reading is no acknowledgement of the writing that came after it. */
 static void test_late_answer(void)
 {
@@ -410,6 +537,7 @@ int main(int argc, char **argv)
     g_test_add_func("/jbd/capture/4s", test_capture_4s);
     g_test_add_func("/jbd/capture/16s", test_capture_16s);
     g_test_add_func("/jbd/capture/longer", test_capture_longer);
+    g_test_add_func("/jbd/capture/captures", test_captures);
     g_test_add_func("/jbd/capture/vendor", test_vendor_example);
     g_test_add_func("/jbd/capture/identity", test_capture_identity);
     g_test_add_func("/jbd/capture/mosfets", test_capture_mosfets);
@@ -417,6 +545,7 @@ int main(int argc, char **argv)
     g_test_add_func("/jbd/messages", test_messages);
     g_test_add_func("/jbd/patience", test_patience);
     g_test_add_func("/jbd/late_answer", test_late_answer);
+    g_test_add_func("/jbd/save-refused", test_save_refused);
     g_test_add_func("/jbd/bad_counts", test_bad_counts);
     return g_test_run();
 }

@@ -40,6 +40,13 @@ static const struct {
     {"esphome-jbd-bms, write_command_test.cpp, error counts", "DD A5 AA 00 FF 56 77"},
     {"simat/BatteryMonitor wiki: a board that repeats A5H where the register stands",
      "DD A5 00 18 10 39 10 3A 10 38 10 3A 10 3C 10 39 10 37 10 39 10 3B 10 3F 10 36 10 3A FC 74 77"},
+    {"simat/BatteryMonitor issue 12: the same",
+     "DD A5 00 1B 13 78 00 00 00 00 03 E8 00 00 22 C7 00 00 00 00 00 00 19 00 03 0C 02 0B 64 0B 5F FC 83 77"},
+    {"vendor, universal protocol V13, hardware version",
+     "DD 05 00 0A 30 31 32 33 34 35 36 37 38 39 FD E9 77"},
+    {"vendor, universal protocol V13, protection counts",
+     "DD AA 00 18 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 FF E8 77"},
+    {"rakhmaevao/JbdBms issue 4, a second reading", "DD 04 00 08 0D 0C 0D 0A 0D 09 0D 0C FF 99 77"},
     {"OverkillSolarBMS, Capacity_parameter_registers.md: refused", "DD 42 80 00 FF 80 77"},
     {"OverkillSolarBMS, Capacity_parameter_registers.md: accepted", "DD 42 00 00 00 00 77"},
 };

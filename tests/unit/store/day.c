@@ -104,6 +104,7 @@ void day_unit(struct day *f, const char *sn, const char *uid, enum lack lack, bo
     day_must(f, day_event(f, EVENT_STEP_BEGIN, 0));
     struct event identity = day_event(f, EVENT_IDENTITY, 0);
     identity.unique_id = uid;
+    identity.product = "PRODUCT";
     if (lack != IDENTITY)
         day_must(f, identity);
     g_assert_true(store_claim(f->store, f->run, CLAIM_UNIT, uid, NULL, &error));
