@@ -17,9 +17,9 @@ extern const struct dialect_kind dialect_yd1363;
 #define FRAMES_MAX     64 /* frames looked at in one wait: echoes and late replies */
 
 static const char *const commands[] = {
-    "telemetry",     "analog",     "states",      "version", "manufacturing", "login",     "read_block",
-    "write_block",   "clock_read", "clock_write", "control", "calibrate",     "antitheft", "history",
-    "alarm_history", "unique_id",  NULL};
+    "telemetry",  "analog",      "states",        "version",     "manufacturing",   "login",
+    "read_block", "write_block", "clock_read",    "clock_write", "control",         "calibrate",
+    "antitheft",  "history",     "alarm_history", "unique_id",   "change_password", NULL};
 
 /* What may be sent again after a lost answer. */
 enum repeat {
@@ -37,21 +37,16 @@ struct exchange {
     int64_t code;     /* of a block that has its own; 0 = the code of the command of this name */
 };
 
-static uint16_t u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static int16_t i16(const uint8_t *p)
-{
-    return (int16_t)u16(p);
-}
-
+/* A board that finds requests damaged says something of the line; all else it says of the request. */
 static bool refused(const char *name, uint8_t rtn, GError **error)
 {
-    const char *why = yd1363_rtn_name(rtn);
-    return why ? error_set(error, ERROR_REFUSED, "%s: the board answered '%s' (RTN %02XH)", name, why, rtn)
-               : error_set(error, ERROR_REFUSED, "%s: the board answered RTN %02XH", name, rtn);
+    const char *why = yd1363_rtn_name(rtn), *advice = yd1363_rtn_advice(rtn);
+    const enum error_kind kind = rtn == 0x02 || rtn == 0x03 ? ERROR_GARBLED : ERROR_REFUSED;
+    return why ? error_set(error, kind, "%s: the board answered '%s' (RTN %02XH): %s", name, why, rtn, advice)
+               : error_set(
+                     error, kind,
+                     "%s: the board answered RTN %02XH, which no source names: take the board to quality",
+                     name, rtn);
 }
 
 /* The first whole frame of this board that is not our own request echoed back. */
@@ -254,9 +249,36 @@ static bool write_whole(struct board *board, const struct profile_block *block, 
                     reply, error);
 }
 
+static bool read_readings(struct board *board, struct board_telemetry *t, GError **error)
+{
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    const struct yd1363_pack pack = yd1363_pack_of(board);
+    const uint8_t info[] = {(uint8_t)pack.pack};
+    if (!transact(board, &(struct exchange){"analog", REPEATABLE, info, sizeof info, 0}, reply, error))
+        return false;
+    const char *wrong = yd1363_pack_analog(&pack, reply->info, reply->n, t);
+    return !wrong || error_set(error, ERROR_GARBLED, "analog: %s", wrong);
+}
+
+/* What a board that says nothing else of itself is: its number of cells. */
+static bool read_shape(struct board *board, const struct profile_block *block, unsigned offset,
+                       uint8_t *bytes, unsigned n, GError **error)
+{
+    struct board_telemetry t = {0};
+    if (offset + n > 1)
+        return error_set(error, ERROR_RULE, "block '%s' of command 'analog' is one byte, the number of cells",
+                         block->name);
+    if (!read_readings(board, &t, error))
+        return false;
+    bytes[0] = (uint8_t)t.cells;
+    return true;
+}
+
 static bool read_block(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error)
 {
+    if (block->read_command && strcmp(block->read_command, "analog") == 0)
+        return read_shape(board, block, offset, bytes, n, error);
     if (block->read_command && strcmp(block->read_command, "manufacturing") == 0)
         return read_manufacturing(board, block, offset, bytes, n, error);
     if (!block->read_code && block->write_code)
@@ -297,16 +319,6 @@ static bool write_block(struct board *board, const struct profile_block *block, 
                              : error_set(error, ERROR_RULE, "block '%s' cannot be written", block->name);
 }
 
-static void copy_text(char *out, size_t size, const uint8_t *bytes, size_t n)
-{
-    size_t k = 0;
-    while (n > 0 && (bytes[n - 1] == ' ' || bytes[n - 1] == 0))
-        n--;
-    for (size_t i = 0; i < n && k < size - 1; i++)
-        out[k++] = bytes[i] >= 0x20 && bytes[i] <= 0x7e ? (char)bytes[i] : '?';
-    out[k] = '\0';
-}
-
 static bool identify(struct board *board, struct board_identity *identity, GError **error)
 {
     enum { VERSION_BYTES = 34 };
@@ -317,9 +329,9 @@ static bool identify(struct board *board, struct board_identity *identity, GErro
     if (reply->n < VERSION_BYTES)
         return short_reply("version", reply->n, VERSION_BYTES, error);
     const uint8_t *p = reply->info;
-    copy_text(identity->hardware, sizeof identity->hardware, p, 10);
-    copy_text(identity->product, sizeof identity->product, p + 10, 10);
-    copy_text(identity->project, sizeof identity->project, p + 20, 10);
+    yd1363_text(identity->hardware, sizeof identity->hardware, p, 10);
+    yd1363_text(identity->product, sizeof identity->product, p + 10, 10);
+    yd1363_text(identity->project, sizeof identity->project, p + 20, 10);
     g_snprintf(identity->firmware, sizeof identity->firmware, "%u.%u.%u", p[30], p[31], p[32]);
     g_snprintf(identity->bootloader, sizeof identity->bootloader, "%u.%u", p[33], reply->n > 34 ? p[34] : 0);
     if (!profile_command_find(board->profile, "unique_id"))
@@ -333,23 +345,42 @@ static bool identify(struct board *board, struct board_identity *identity, GErro
     return true;
 }
 
+static bool take_password(uint8_t *field, const struct secret *password, GError **error)
+{
+    const char *text = secret_reveal(password);
+    memcpy(field, text, MIN(strlen(text), PASSWORD_BYTES));
+    return strlen(text) <= PASSWORD_BYTES ||
+           error_set(error, ERROR_AUTHOR, "a password of this board has at most %d characters",
+                     PASSWORD_BYTES);
+}
+
+/* INFO is wiped. */
+static bool send_secret(struct board *board, const char *name, uint8_t *info, size_t n, GError **error)
+{
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    g_autoptr(GError) failure = NULL;
+    bool ok = transact(board, &(struct exchange){name, ONCE, info, n, 0}, reply, &failure);
+    explicit_bzero(info, n);
+    if (ok)
+        return true;
+    if (error_kind(failure) == ERROR_REFUSED)
+        g_prefix_error(&failure, "wrong password, or the board refuses logins; it is not tried again: ");
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 static bool login(struct board *board, int level, const struct secret *password, GError **error)
 {
     uint8_t info[1 + PASSWORD_BYTES] = {(uint8_t)level};
-    const char *text = secret_reveal(password);
-    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    if (strlen(text) > PASSWORD_BYTES)
-        return error_set(error, ERROR_AUTHOR, "a password of this board has at most %d characters",
-                         PASSWORD_BYTES);
-    memcpy(info + 1, text, strlen(text));
-    g_autoptr(GError) failure = NULL;
-    bool ok = transact(board, &(struct exchange){"login", ONCE, info, sizeof info, 0}, reply, &failure);
-    explicit_bzero(info, sizeof info);
-    if (!ok && error_kind(failure) == ERROR_REFUSED)
-        g_prefix_error(&failure, "wrong password, or the board refuses logins; it is not tried again: ");
-    if (!ok)
-        g_propagate_error(error, g_steal_pointer(&failure));
-    return ok;
+    return take_password(info + 1, password, error) && send_secret(board, "login", info, sizeof info, error);
+}
+
+static bool change_password(struct board *board, int level, const struct secret *old,
+                            const struct secret *wanted, GError **error)
+{
+    uint8_t info[1 + 2 * PASSWORD_BYTES] = {(uint8_t)level};
+    return take_password(info + 1, old, error) && take_password(info + 1 + PASSWORD_BYTES, wanted, error) &&
+           send_secret(board, "change_password", info, sizeof info, error);
 }
 
 static bool clock_read(struct board *board, int64_t *wall_us, GError **error)
@@ -464,20 +495,12 @@ static bool read_group(struct board *board, struct board_telemetry *t, GError **
 static bool read_pack(struct board *board, struct board_telemetry *t, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    /* A pack alone on its line may have address 0; packs are numbered from 1. */
-    const uint8_t info[] = {(uint8_t)MAX(board->address, 1)};
-    const struct yd1363_pack pack = {.pack = info[0],
-                                     .layout = board->profile->frame.pack_layout,
-                                     .info_flag = board->profile->frame.info_flag,
-                                     .last_sensors = board->profile->frame.last_sensors};
-    const char *wrong;
-    if (!transact(board, &(struct exchange){"analog", REPEATABLE, info, sizeof info, 0}, reply, error))
+    const struct yd1363_pack pack = yd1363_pack_of(board);
+    const uint8_t info[] = {(uint8_t)pack.pack};
+    if (!read_readings(board, t, error) ||
+        !transact(board, &(struct exchange){"states", REPEATABLE, info, sizeof info, 0}, reply, error))
         return false;
-    if ((wrong = yd1363_pack_analog(&pack, reply->info, reply->n, t)))
-        return error_set(error, ERROR_GARBLED, "analog: %s", wrong);
-    if (!transact(board, &(struct exchange){"states", REPEATABLE, info, sizeof info, 0}, reply, error))
-        return false;
-    wrong = yd1363_pack_states(&pack, reply->info, reply->n, t);
+    const char *wrong = yd1363_pack_states(&pack, reply->info, reply->n, t);
     return !wrong || error_set(error, ERROR_GARBLED, "states: %s", wrong);
 }
 
@@ -504,31 +527,8 @@ static bool history_open(struct board *board, unsigned *count, GError **error)
         return false;
     if (reply->n != 2)
         return short_reply("history", reply->n, 2, error);
-    *count = u16(reply->info);
+    *count = (unsigned)(reply->info[0] << 8 | reply->info[1]);
     return true;
-}
-
-static void decode_record(const uint8_t *p, struct board_record *record)
-{
-    static const struct {
-        uint16_t code;
-        const char *what;
-    } codes[] = {{1, "timing"}, {2, "start"}, {3, "exit"}, {0x10, "protection"}};
-    g_autoptr(GDateTime) utc = g_date_time_new_utc(2000 + p[4], p[5], p[6], p[7], p[8], p[9]);
-    uint16_t code = u16(p + 10);
-    record->id = (uint32_t)u16(p) << 16 | u16(p + 2);
-    record->wall_us = utc ? g_date_time_to_unix(utc) * 1000000 : 0;
-    g_snprintf(record->what, sizeof record->what, "code %u", code);
-    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
-        if (codes[i].code == code)
-            g_strlcpy(record->what, codes[i].what, sizeof record->what);
-    record->cells = p[12];
-    record->pack_mv = (int64_t)u16(p + 13) * 10;
-    record->current_ma = (int64_t)i16(p + 15) * 10;
-    record->soc_ppc = (int64_t)p[17] * 1000;
-    record->cell_max_mv = u16(p + 18);
-    record->cell_min_mv = u16(p + 20);
-    record->temperature_max_mdeg = (int64_t)i16(p + 22) * 100;
 }
 
 /* Not repeatable: a lost answer would skip a record, so a loss ends the reading as an error. */
@@ -542,7 +542,7 @@ static bool history_next(struct board *board, struct board_record *record, bool 
         return true;
     if (reply->n != 1 + RECORD_BYTES || reply->info[0] != 0x01)
         return short_reply("history", reply->n, 1 + RECORD_BYTES, error);
-    decode_record(reply->info + 1, record);
+    yd1363_record(reply->info + 1, record);
     return true;
 }
 
@@ -558,18 +558,22 @@ static bool history_erase(struct board *board, GError **error)
     return history(board, 0x04, true, reply, error);
 }
 
-/* Secret are the INFO characters of login (D0H), anti-theft (D7H) and change password (DAH). The mask sees
- * chunks as they are sent, and a request is sent as one chunk. */
+/* Secret are the INFO characters of passwords and codes. The mask sees chunks as they are sent, and a request
+ * is sent as one chunk. */
 static void mask(void *context, bool sent, const uint8_t *bytes, size_t n, bool *secret)
 {
-    static const char *const codes[] = {"D0", "D7", "DA"};
-    (void)context;
+    static const char *const names[] = {"login", "antitheft", "change_password"};
+    const struct board *board = context;
     if (!sent || n < 18 || bytes[0] != '~')
         return;
-    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
-        if (memcmp(bytes + 7, codes[i], 2) == 0)
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        const struct profile_command *command = profile_command_find(board->profile, names[i]);
+        char code[3];
+        g_snprintf(code, sizeof code, "%02X", command ? (unsigned)command->code & 0xff : 0);
+        if (command && memcmp(bytes + 7, code, 2) == 0)
             for (size_t k = 13; k < n; k++)
                 secret[k] = true;
+    }
 }
 
 const struct dialect_kind dialect_yd1363 = {
@@ -579,6 +583,7 @@ const struct dialect_kind dialect_yd1363 = {
     .write_block = write_block,
     .identify = identify,
     .login = login,
+    .change_password = change_password,
     .clock_read = clock_read,
     .clock_write = clock_write,
     .control = control,

@@ -14,8 +14,14 @@ struct yd1363_pack {
     int last_sensors; /* enum profile_last_sensors */
     int layout;       /* enum profile_pack_layout */
 };
+struct yd1363_pack yd1363_pack_of(const struct board *board); /* as the profile says */
 const char *yd1363_pack_analog(const struct yd1363_pack *how, const uint8_t *p, size_t n,
                                struct board_telemetry *t);
 /* After the analogue values: both must be of the same cells. */
 const char *yd1363_pack_states(const struct yd1363_pack *how, const uint8_t *p, size_t n,
                                struct board_telemetry *t);
+
+/* A record of a log, 24 bytes. */
+void yd1363_record(const uint8_t *p, struct board_record *record);
+/* n characters without the filling at their end; what is not printable becomes '?'. */
+void yd1363_text(char *out, size_t size, const uint8_t *bytes, size_t n);

@@ -224,11 +224,38 @@ static bool board_read_verb(const struct cli_input *input, struct session *sessi
     return true;
 }
 
+/* What an operation writes goes around its checks when it is written alone: interlocks, polarity, the reading
+ * after restored defaults. */
+static bool check_operation(const struct session *session, const struct profile_item *item, GError **error)
+{
+    static const struct {
+        enum profile_procedure_name procedure;
+        const char *operation;
+    } operations[] = {{PROCEDURE_FACTORY_DEFAULTS, "factory-defaults"},
+                      {PROCEDURE_SLEEP, "sleep"},
+                      {PROCEDURE_CHARGE_FET, "charge-fet-on` or `charge-fet-off"},
+                      {PROCEDURE_DISCHARGE_FET, "discharge-fet-on` or `discharge-fet-off"}};
+    for (gsize i = 0; item->access == ACCESS_ENGINEERING && i < G_N_ELEMENTS(operations); i++) {
+        const struct profile_procedure *found =
+            profile_procedure_find(session->profile, operations[i].procedure);
+        for (guint k = 0; found && k < found->acts->len; k++) {
+            const struct bind_variant_value *act = g_ptr_array_index(found->acts, k);
+            if (strcmp(act->variant->tag, "write") == 0 &&
+                ((const struct profile_act_write *)act->value)->in == item)
+                return error_set(error, ERROR_RULE,
+                                 "'%s' is written by an operation alone: `packline board control %s`",
+                                 item->key, operations[i].operation);
+        }
+    }
+    return true;
+}
+
 static bool board_write_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     struct item_value value, found;
     const struct profile_item *item = item_named(session, g_ptr_array_index(input->arguments, 0), error);
-    if (!item || !profile_value_parse(item, g_ptr_array_index(input->arguments, 1), &value, error) ||
+    if (!item || !check_operation(session, item, error) ||
+        !profile_value_parse(item, g_ptr_array_index(input->arguments, 1), &value, error) ||
         !board_write_item(session->board, &value, &found, error))
         return false;
     g_autofree char *text = profile_value_format(&found);
@@ -389,8 +416,10 @@ static bool board_control_verb(const struct cli_input *input, struct session *se
     }
     for (gsize i = 0; i < G_N_ELEMENTS(controls); i++) {
         if (strcmp(controls[i].name, name) == 0) {
-            if (!board_control(session->board, controls[i].control, controls[i].argument, error))
+            if (!board_control(session->board, controls[i].control, controls[i].argument, error)) {
+                g_prefix_error(error, "%s: ", name);
                 return false;
+            }
             printf("%s: done\n", name);
             return controls[i].control != CONTROL_FACTORY_DEFAULTS || read_after_defaults(session, error);
         }

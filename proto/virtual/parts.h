@@ -59,6 +59,7 @@ struct vb_family {
     unsigned cells;       /* in series */
     unsigned parameters;  /* number of the block that the defect lose-parameter resets */
     bool frames;          /* its line is a CAN bus: bytes are records of struct can_frame */
+    bool from_zero;       /* its DIP switch may say 0 */
     bool sleeps;          /* it is asleep when power comes, and has no bootloader on its line */
     int wake_ma, wake_ms; /* a charging current above this for so long wakes it */
 };

@@ -16,16 +16,16 @@
 
 extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_daly, vb_family_daly_can,
     vb_family_daly_modbus, vb_family_jbd, vb_family_mainx, vb_family_mainx_tcp, vb_family_monv4,
-    vb_family_pace, vb_family_rockets, vb_family_seplos3, vb_family_tianpower;
+    vb_family_pace, vb_family_rockets, vb_family_seplos3, vb_family_tianpower, vb_family_topbms;
 
 /* The visible table, and its names. */
 static const struct vb_family *const families[] = {
     &vb_family_basen,   &vb_family_clever,  &vb_family_daly,      &vb_family_daly_can, &vb_family_daly_modbus,
     &vb_family_jbd,     &vb_family_mainx,   &vb_family_mainx_tcp, &vb_family_monv4,    &vb_family_pace,
-    &vb_family_rockets, &vb_family_seplos3, &vb_family_tianpower};
+    &vb_family_rockets, &vb_family_seplos3, &vb_family_tianpower, &vb_family_topbms};
 static const char *const family_names[G_N_ELEMENTS(families) + 1] = {
-    "basen",     "clever", "daly", "daly-can", "daly-modbus", "jbd",      "mainx",
-    "mainx-tcp", "monv4",  "pace", "rockets",  "seplos3",     "tianpower"};
+    "basen",     "clever", "daly", "daly-can", "daly-modbus", "jbd",       "mainx",
+    "mainx-tcp", "monv4",  "pace", "rockets",  "seplos3",     "tianpower", "topbms"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -228,7 +228,7 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
 {
     struct vboard *board = g_new0(struct vboard, 1);
     board->fast = options->fast;
-    board->address = options->address ? options->address : 1;
+    board->address = options->address_zero ? 0 : MAX(options->address, 1);
     board->state_path = g_strdup(options->state_path);
     board->defects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     board->out = g_queue_new();
@@ -238,6 +238,8 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
     board->mode_at_us = board->charged_us = board->commit_us = board->dirty_since_us = board->dirty_last_us =
         INT64_MAX;
     bool ok = find_family(board, options->family, error);
+    if (ok && options->address_zero && !board->family->from_zero)
+        ok = error_set(error, ERROR_USAGE, "boards of family %s have addresses from 1", options->family);
     if (ok)
         board->app = board->family->app_new();
     for (unsigned i = 0; ok && options->defects && options->defects[i]; i++)

@@ -18,7 +18,8 @@ struct vboard_options {
     const char *state_path;     /* non-volatile memory and flash; NULL = in memory only */
     bool fast;                  /* flash and settle times divided by 100 */
     bool bootloader;            /* powered up with the boot pin set */
-    unsigned address;           /* DIP, 1..15 */
+    unsigned address;           /* DIP, 1..15; 0 = 1 */
+    bool address_zero;          /* DIP 0, of a family that has it */
     uint64_t unit_seed;         /* unique id, sensor and calibration errors derive from it */
     int64_t wall_us;            /* UTC at power-on, for a clock that was never set it is ignored */
     const char *const *defects; /* names, NULL-terminated; vboard_defects lists them */

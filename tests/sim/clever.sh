@@ -79,6 +79,37 @@ expect 0 'zero_done 0'
 board --profile "$profile" --password-file "$work/password" calibrate temperature 5
 expect 2 'SENSOR TEMPERATURE'
 
+say "control test, calibration and clock are behind the same password; a wrong use of an operation's item is refused"
+for words in "control discharge-fet-off" "control sleep" "calibrate zero" "clock --set" "control factory-defaults"; do
+    # shellcheck disable=SC2086 # the words of one command
+    board --profile "$profile" $words
+    expect 7 'needs a login'
+done
+board --profile "$profile" --password-file "$work/password" write other.restore_defaults 1
+expect 7 'packline board control factory-defaults'
+board --profile "$profile" --password-file "$work/password" control charge-limiter-on
+expect 1 "charge-limiter-on: .*'execution failed' \(RTN E2H\)"
+
+say "the password is changed at the station, or on a board that looks at it"
+printf 'newpass1\n' >"$work/new"
+cp "$work/password" "$work/secret"
+chmod 600 "$work/new" "$work/secret"
+board --profile "$profile" password --password-file "$work/secret"
+expect 2 'new-password-file'
+board --profile "$profile" password --password-file "$work/secret" --new-password-file "$work/new"
+expect 0 'nothing was sent'
+[ "$(cat "$work/secret")" = newpass1 ] && [ "$(stat -c %a "$work/secret")" = 600 ] || die "the secret is not the new one"
+cp "$work/password" "$work/secret"
+board_start 900004 board-password
+sed 's/^auth: host/auth: board/' "$profile" >"$work/asks.yaml"
+board --profile "$work/asks.yaml" password --password-file "$work/secret" --new-password-file "$work/new"
+expect 0 'the board and .* have the new password'
+board --profile "$work/asks.yaml" --password-file "$work/password" write other.balance_mode 1
+expect 1 'wrong password'
+board --profile "$work/asks.yaml" --password-file "$work/secret" write other.balance_mode 1
+expect 0 'other.balance_mode 1'
+board_start 900003
+
 say "against a current no FET is switched off; defaults come alone; hibernation is silence"
 printf '%s\n' "SOUR:CURR -10" "OUTP ON" | socat -t 1 - "UNIX-CONNECT:$work/bench.sock"
 board --profile "$profile" --password-file "$work/password" control charge-fet-off

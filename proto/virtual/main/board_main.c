@@ -263,14 +263,15 @@ static void run(struct vboard *board, struct line *line, struct line *bench, int
 static const char usage_text[] =
     "Usage: packline-board --family F --listen unix:PATH|tcp:HOST:PORT|pty [OPTION…]\n\n"
     "A virtual board: the far side of the wire. Prints the address it listens on.\n\n"
-    "      --family F         basen, clever, jbd, monv4, pace, rockets\n"
+    "      --family F         basen, clever, daly, daly-can, daly-modbus, jbd, mainx, mainx-tcp,\n"
+    "                         monv4, pace, rockets, seplos3, tianpower, topbms\n"
     "      --listen ADDRESS   where the service line is\n"
     "      --bench unix:PATH  where the bench around the board is (docs/virtual-bench.md)\n"
     "      --state FILE       non-volatile memory and flash; a new file is a new board\n"
     "      --speed real|fast  fast divides the board's waiting times by 100\n"
     "      --bootloader       power it up with the boot pin set\n"
     "      --defect NAME      may stand more than once; --list-defects\n"
-    "      --address N        DIP address, 1 to 15\n"
+    "      --address N        DIP address, 1 to 15; pace also 0\n"
     "      --unit-seed N      unique id and sensor errors of a new board\n"
     "      --slcan            a Lawicel adapter stands between the line and a board on a CAN bus\n"
     "      --allow-lan        listen on an address that is not loopback\n"
@@ -301,9 +302,9 @@ static const struct option long_options[] = {
 static void take_option(struct options *o, int letter, GPtrArray *defects)
 {
     guint64 number = 0;
-    if ((letter == 'a' && !g_ascii_string_to_unsigned(optarg, 10, 1, 15, &number, NULL)) ||
+    if ((letter == 'a' && !g_ascii_string_to_unsigned(optarg, 10, 0, 15, &number, NULL)) ||
         (letter == 'u' && !g_ascii_string_to_unsigned(optarg, 10, 0, G_MAXINT64, &number, NULL)))
-        die(optarg, letter == 'a' ? "an address is 1 to 15" : "a seed is a number", 2);
+        die(optarg, letter == 'a' ? "an address is 0 to 15" : "a seed is a number", 2);
     switch (letter) {
     case 'f':
         o->board.family = optarg;
@@ -330,6 +331,7 @@ static void take_option(struct options *o, int letter, GPtrArray *defects)
         break;
     case 'a':
         o->board.address = (unsigned)number;
+        o->board.address_zero = number == 0;
         break;
     case 'u':
         o->board.unit_seed = number;
