@@ -278,67 +278,6 @@ static bool board_image_verb(const struct cli_input *input, struct session *sess
     return true;
 }
 
-static bool print_record(void *context, const struct board_record *record, GError **error)
-{
-    const struct cli_input *input = context;
-    (void)error;
-    g_autofree char *when = tick_format_utc(record->wall_us);
-    if (record->event_only && input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s}}", "v", 1, "type", "info", "data", "id",
-                                 (json_int_t)record->id, "time", when, "what", record->what));
-    else if (record->event_only)
-        printf("%6u  %.19s  %s\n", record->id, when, record->what);
-    if (record->event_only)
-        return true;
-    if (input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s,s:I,s:I,s:I}}", "v", 1, "type", "info", "data",
-                                 "id", (json_int_t)record->id, "time", when, "what", record->what, "pack_mv",
-                                 (json_int_t)record->pack_mv, "current_ma", (json_int_t)record->current_ma,
-                                 "cell_max_mv", (json_int_t)record->cell_max_mv));
-    else
-        printf("%6u  %.19s  %-16s  %7.2f V  %8.2f A  %lld mV\n", record->id, when, record->what,
-               (double)record->pack_mv / 1e3, (double)record->current_ma / 1e3,
-               (long long)record->cell_max_mv);
-    return true;
-}
-
-static bool keep_record(void *context, const struct board_record *record, GError **error)
-{
-    (void)error;
-    g_autofree char *when = tick_format_utc(record->wall_us);
-    g_string_append_printf(
-        context, "%u,%s,%s,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT "\n", record->id,
-        when, record->what, record->pack_mv, record->current_ma, record->cell_max_mv);
-    return true;
-}
-
-/* A log is erased only behind its export, which went to its own end. */
-static bool erase_log(const struct cli_input *input, struct session *session, GError **error)
-{
-    const char *path = cli_get(input, "keep");
-    g_autoptr(GString) text = g_string_new("id,time,what,pack_mv,current_ma,cell_max_mv\n");
-    g_autoptr(GError) failure = NULL;
-    if (!path)
-        return error_set(error, ERROR_USAGE, "--erase needs --keep FILE: the log is read into it first");
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return error_set(error, ERROR_USAGE, "%s is there already: nothing is written over it", path);
-    if (!board_history_read(session->board, keep_record, text, error))
-        return false;
-    if (!g_file_set_contents_full(path, text->str, (gssize)text->len,
-                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
-                                  &failure))
-        return error_set(error, ERROR_STORAGE, "%s", failure->message);
-    return board_history_erase(session->board, error);
-}
-
-static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    session->board->alarm_log = cli_has(input, "alarms");
-    if (cli_has(input, "erase"))
-        return erase_log(input, session, error);
-    return board_history_read(session->board, print_record, (void *)input, error);
-}
-
 static bool board_clock_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     int64_t wall;
@@ -473,10 +412,6 @@ static int image_verb(const struct cli_input *input)
 {
     return with_session(input, board_image_verb);
 }
-static int log_verb(const struct cli_input *input)
-{
-    return with_session(input, board_log_verb);
-}
 static int clock_verb(const struct cli_input *input)
 {
     return with_session(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
@@ -497,12 +432,6 @@ static int identify_verb(const struct cli_input *input)
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};
 static const struct cli_option register_options[] = {
     BOARD_OPTIONS, {"engineer", 0, NULL, false, "write although no profile checks the value"}, {NULL}};
-static const struct cli_option log_options[] = {
-    BOARD_OPTIONS,
-    {"erase", 0, NULL, false, "erase the board's own log, once it is in the file of --keep"},
-    {"keep", 0, "FILE", false, "with --erase: where the log goes first"},
-    {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
-    {NULL}};
 static const struct cli_option clock_options[] = {
     BOARD_OPTIONS,
     {"set", 0, NULL, false, "set it to this machine's clock first"},
@@ -570,11 +499,6 @@ const struct cli_verb cli_board_verbs[] = {
              "that the profile forbids to write. Numbers are decimal, or hexadecimal with 0x.",
      .options = register_options,
      .run = register_verb},
-    {.name = "board log",
-     .arguments = "",
-     .summary = "read the board's history to its end marker",
-     .options = log_options,
-     .run = log_verb},
     {.name = "board clock",
      .arguments = "",
      .summary = "read or set the board's clock",

@@ -45,7 +45,7 @@ replace monv4 monv4-reference protect.cov_delay "7 s" system.address
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
 printf 'AF123456\n' >"$work/clever"
 chmod 600 "$work/clever"
-replace clever clever-176x33 protect.cell_ov "3.64 V" other.scp --password-file "$work/clever"
+replace clever clever-176x33 alarm.difference "450 mV" other.scp --password-file "$work/clever"
 do_it scan-bus --last 2
 expect 0 'CLV-176X33'
 replace pace pace-25 protect.cell_ov "3.65 V" about.serial

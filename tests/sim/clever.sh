@@ -60,8 +60,14 @@ board --profile "$profile" log
 [ ! -s "$work/out" ] || die "records are stored by default"
 board --profile "$profile" log --alarms
 [ "$(wc -l <"$work/out")" = 2 ] || die "not both alarm records"
-board --profile "$profile" log --alarms --erase --keep "$work/alarms.csv"
+board --profile "$profile" log --alarms --count 1
+[ "$(wc -l <"$work/out")" = 1 ] || die "reading did not stop"
 expect 0
+board --profile "$profile" log --alarms --erase --keep "$work/alarms.csv"
+expect 7 'needs a login'
+board --profile "$profile" --password-file "$work/password" log --alarms --erase --keep "$work/alarms.csv"
+expect 0
+[ "$(wc -l <"$work/alarms.csv")" = 3 ] || die "what was erased was not kept"
 board --profile "$profile" log --alarms
 [ ! -s "$work/out" ] || die "the alarm records are still there"
 
