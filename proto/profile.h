@@ -442,6 +442,10 @@ typedef const struct item_value *(*profile_lookup)(void *context, const char *ke
 typedef void (*profile_sink)(void *context, const struct profile_rule *rule, const char *sentence);
 unsigned profile_check_rules(const struct profile *profile, const char *chemistry, profile_lookup lookup,
                              profile_sink sink, void *context);
+/* The key of the rated current of the shunt across which the voltage in this item is measured; NULL for any
+ * other item. What that voltage is as a current: shunts are named by the current that makes 75 mV. */
+const char *profile_shunt_of(const struct profile *profile, const struct profile_item *item);
+int64_t profile_shunt_current(int64_t mv, int64_t rated_ma);
 
 const struct profile_set *profile_set_find(const struct profile *profile, const char *name);
 bool profile_chemistry_known(const char *name);

@@ -197,6 +197,24 @@ static void print_value(const struct cli_input *input, const char *key, const st
         printf("%s %s\n", key, text);
 }
 
+/* A threshold in millivolts across a shunt says little to who thinks of its current. */
+static bool print_shunt_current(const struct cli_input *input, struct session *session,
+                                const struct item_value *value, GError **error)
+{
+    const struct profile_item *shunt =
+        profile_item_find(session->profile, profile_shunt_of(session->profile, value->item));
+    struct item_value rated;
+    if (!shunt || input->json)
+        return true;
+    if (!board_read_item(session->board, shunt, &rated, error))
+        return false;
+    g_autofree char *current =
+        quantity_format(QUANTITY_CURRENT, profile_shunt_current(value->value, rated.value));
+    g_autofree char *name = profile_value_format(&rated);
+    printf("  = %s across the shunt of %s (%s)\n", current, name, shunt->key);
+    return true;
+}
+
 /* Each element of an item that has several, numbered from 1. */
 static bool read_elements(const struct cli_input *input, struct session *session,
                           const struct profile_item *item, GError **error)
@@ -210,6 +228,8 @@ static bool read_elements(const struct cli_input *input, struct session *session
         if (!board_read_item(session->board, &element, &value, error))
             return false;
         print_value(input, key, &value);
+        if (!print_shunt_current(input, session, &value, error))
+            return false;
     }
     return true;
 }
@@ -260,7 +280,7 @@ static bool board_write_verb(const struct cli_input *input, struct session *sess
         return false;
     g_autofree char *text = profile_value_format(&found);
     printf("%s %s (read back)\n", item->key, text);
-    return true;
+    return print_shunt_current(input, session, &found, error);
 }
 
 static bool board_image_verb(const struct cli_input *input, struct session *session, GError **error)

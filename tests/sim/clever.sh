@@ -56,6 +56,8 @@ board --profile "$profile" --password-file "$work/password" write other.balance_
 expect 0 'other.balance_mode 3'
 board --profile "$profile" --password-file "$work/password" write other.balance_mode 4
 expect 3 '0, 1, 2, 3'
+board --profile "$profile" read other.scp
+expect 0 '= 200 A across the shunt of 100 A'
 board --profile "$profile" log
 [ ! -s "$work/out" ] || die "records are stored by default"
 board --profile "$profile" log --alarms
