@@ -127,6 +127,9 @@ static bool check_interlock(struct board *board, enum board_control control, int
         return true;
     if (!board_telemetry(board, &live, error))
         return false;
+    if (!telemetry_tells(&live, TELEMETRY_CURRENT))
+        return error_set(error, ERROR_RULE,
+                         "a FET is not switched off while nothing tells which current flows");
     if (charge ? live.current_ma > -limit : live.current_ma < limit)
         return true;
     g_autofree char *flows = quantity_format(QUANTITY_CURRENT, live.current_ma);
@@ -187,7 +190,8 @@ bool board_measure_polarity(struct board *board, enum profile_polarity *found, G
     bool with_zero, with_one, back;
     if (!board_telemetry(board, &live, error))
         return false;
-    if (ABS(live.current_ma) > IDLE_MA || !live.charge_fet || !live.discharge_fet)
+    if (!telemetry_tells(&live, TELEMETRY_CURRENT) || !telemetry_tells(&live, TELEMETRY_CHARGE_FET) ||
+        ABS(live.current_ma) > IDLE_MA || !live.charge_fet || !live.discharge_fet)
         return error_set(error, ERROR_RULE,
                          "the polarity is measured while no current flows and both FETs are on");
     if (!state_after(board, 0, &with_zero, error) || !state_after(board, 1, &with_one, error))
@@ -218,6 +222,11 @@ bool board_antitheft_off(struct board *board, const struct secret *code, GError 
 {
     return board->dialect->antitheft_off ? board->dialect->antitheft_off(board, code, error)
                                          : unsupported(board, "anti-theft", error);
+}
+
+bool telemetry_tells(const struct board_telemetry *telemetry, enum profile_reading_name reading)
+{
+    return !(telemetry->untold >> reading & 1);
 }
 
 bool board_telemetry(struct board *board, struct board_telemetry *telemetry, GError **error)

@@ -39,7 +39,8 @@ struct board_identity {
     bool has_unique_id;
 };
 
-/* Charge is positive; an absent sensor is TELEMETRY_ABSENT. */
+/* Charge is positive; an absent sensor is TELEMETRY_ABSENT. Of a reading that is untold the fields mean
+ * nothing. */
 #define TELEMETRY_ABSENT INT64_MIN
 struct board_telemetry {
     unsigned cells, sensors;
@@ -52,7 +53,9 @@ struct board_telemetry {
     bool charge_fet, discharge_fet, antitheft_locked, charging, discharging;
     uint32_t protections, alarms; /* nonzero = something is active */
     char active[256];             /* names of what is active, comma separated */
+    uint32_t untold;              /* bits by enum profile_reading_name: the board does not tell it */
 };
+bool telemetry_tells(const struct board_telemetry *telemetry, enum profile_reading_name reading);
 
 struct board_record {
     uint32_t id;

@@ -211,6 +211,7 @@ static void take(struct board *board, struct board_telemetry *t, const struct pr
         break;
     case TELEMETRY_CELLS:
     case TELEMETRY_SENSORS:
+    case TELEMETRY_ANTITHEFT: /* no name of a profile */
         break;
     }
 }
@@ -250,6 +251,7 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
     g_autofree struct snapshot *snapshot = g_new0(struct snapshot, 1);
     unsigned cells;
     memset(telemetry, 0, sizeof *telemetry);
+    telemetry->untold = UINT32_MAX;
     telemetry->ambient_mdeg = telemetry->mos_mdeg = TELEMETRY_ABSENT;
     if (readings->len == 0)
         return unsupported(board, "telemetry", error);
@@ -264,6 +266,7 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
         gather_bits(reading->in, snapshot, &value);
         take_lists(telemetry, reading, snapshot, cells);
         take(board, telemetry, reading, &value);
+        telemetry->untold &= ~(1u << reading->reading);
     }
     return check_direction(board, telemetry, error);
 }

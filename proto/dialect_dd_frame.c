@@ -451,6 +451,7 @@ static bool telemetry(struct board *board, struct board_telemetry *t, GError **e
 {
     struct dd_frame status;
     memset(t, 0, sizeof *t);
+    t->untold = 1u << TELEMETRY_SOH | 1u << TELEMETRY_ALARMS | 1u << TELEMETRY_ANTITHEFT;
     if (!read_status(board, &status, error))
         return false;
     const uint8_t *p = status.data;

@@ -84,6 +84,10 @@ static void check_current(struct probe *probe, const struct board_telemetry *t, 
     const char *what = "current sign";
     bool flows = ABS(t->current_ma) >= FLOWS_MA;
     bool in = t->current_ma > 0;
+    if (!telemetry_tells(t, TELEMETRY_CURRENT)) {
+        say(probe, PROBE_OPEN, what, "the board does not report its current");
+        return;
+    }
     if (flow == PROBE_FLOW_IDLE) {
         say(probe,
             ABS(t->current_ma) > RESTS_MA ? PROBE_BAD
@@ -120,9 +124,12 @@ static void check_rest(struct probe *probe, const struct board_telemetry *t)
                 : PROBE_OPEN,
         "temperatures", "%u of %u sensors there, %u outside %d to %d °C", there, t->sensors, odd,
         SENSOR_MIN / 1000, SENSOR_MAX / 1000);
-    say(probe, t->soc_ppc >= 0 && t->soc_ppc <= SOC_WHOLE ? PROBE_GOOD : PROBE_BAD, "state of charge",
-        "%" G_GINT64_FORMAT " thousandths of a percent", t->soc_ppc);
-    if (t->full_mah > 0)
+    if (!telemetry_tells(t, TELEMETRY_SOC))
+        say(probe, PROBE_OPEN, "state of charge", "the board does not report it");
+    else
+        say(probe, t->soc_ppc >= 0 && t->soc_ppc <= SOC_WHOLE ? PROBE_GOOD : PROBE_BAD, "state of charge",
+            "%" G_GINT64_FORMAT " thousandths of a percent", t->soc_ppc);
+    if (t->full_mah > 0 && telemetry_tells(t, TELEMETRY_REMAINING))
         say(probe, t->remaining_mah >= 0 && t->remaining_mah <= t->full_mah ? PROBE_GOOD : PROBE_BAD,
             "capacities", "%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " mAh", t->remaining_mah, t->full_mah);
 }

@@ -129,7 +129,8 @@ enum profile_reading_name {
     TELEMETRY_DISCHARGE_FET,
     TELEMETRY_PROTECTIONS,
     TELEMETRY_ALARMS,
-    TELEMETRY_DIRECTION /* 0 rest, 1 charge, 2 discharge: what the board says of itself */
+    TELEMETRY_DIRECTION, /* 0 rest, 1 charge, 2 discharge: what the board says of itself */
+    TELEMETRY_ANTITHEFT  /* locked; only dialects with a request of their own for it tell it */
 };
 struct profile_reading {
     struct bind_place place;

@@ -216,6 +216,27 @@ static void check_cell_count(const struct rules *rules)
     }
 }
 
+/* A limit on what the board never tells would fail every unit. A profile that names no readings leaves them
+ * to its dialect. */
+static void check_readings(const struct rules *rules)
+{
+    uint32_t told = 0;
+    for (guint i = 0; i < rules->profile->telemetry->len; i++)
+        told |=
+            1u << ((const struct profile_reading *)g_ptr_array_index(rules->profile->telemetry, i))->reading;
+    for (guint s = 0; told && s < rules->recipe->steps->len; s++) {
+        const struct bind_variant_value *step = g_ptr_array_index(rules->recipe->steps, s);
+        const struct recipe_measure *measure = step->value;
+        for (guint i = 0; strcmp(step->variant->tag, "measure") == 0 && i < measure->limits->len; i++) {
+            const struct recipe_limit *limit = g_ptr_array_index(measure->limits, i);
+            if (!(told >> recipe_readings()[limit->reading].from & 1))
+                bind_report_error(rules->report, bind_place_of(rules->recipe, limit, "read"),
+                                  "take the limit out", "boards of profile '%s' do not report '%s'",
+                                  rules->profile->profile, limit->read);
+        }
+    }
+}
+
 static void add_presets(struct rules *rules)
 {
     for (guint i = 0; i < rules->profile->items->len; i++) {
@@ -260,6 +281,7 @@ void plan_rules_check(const struct recipe *recipe, const struct profile *profile
     check_waivers(&rules);
     check_cell_count(&rules);
     check_antitheft(&rules);
+    check_readings(&rules);
     check_gain(&rules);
     check_first_write(&rules, steps);
     check_label_only(&rules, steps);

@@ -2,6 +2,7 @@
  * need becomes a step in C with a schema here (its parameters) and a file in station/steps/ (its deed). */
 #pragma once
 
+#include "proto/profile.h"
 #include "station/base/bind.h"
 
 #define RECIPE_STEPS_MAX 64
@@ -141,6 +142,7 @@ struct recipe_reading_info {
     const char *name;
     enum quantity quantity;
     int64_t least, most; /* what a board can report at all: a limit outside tests nothing */
+    enum profile_reading_name from;
     const char *doc;
 };
 const struct recipe_reading_info *recipe_readings(void); /* READINGS entries */

@@ -13,16 +13,51 @@ static void print_reading(const char *name, enum quantity quantity, int64_t valu
     printf("%-16s %s\n", name, text);
 }
 
+/* The readings of one number each, for people and for programs. */
+static const struct single {
+    const char *name, *key;
+    enum profile_reading_name reading;
+    enum quantity quantity;
+    size_t offset;
+} singles[] = {
+    {"pack", "pack_mv", TELEMETRY_PACK_VOLTAGE, QUANTITY_VOLTAGE, offsetof(struct board_telemetry, pack_mv)},
+    {"current", "current_ma", TELEMETRY_CURRENT, QUANTITY_CURRENT,
+     offsetof(struct board_telemetry, current_ma)},
+    {"soc", "soc_ppc", TELEMETRY_SOC, QUANTITY_PERCENT, offsetof(struct board_telemetry, soc_ppc)},
+    {"soh", "soh_ppc", TELEMETRY_SOH, QUANTITY_PERCENT, offsetof(struct board_telemetry, soh_ppc)},
+    {"full", "full_mah", TELEMETRY_FULL, QUANTITY_CHARGE, offsetof(struct board_telemetry, full_mah)},
+    {"remaining", "remaining_mah", TELEMETRY_REMAINING, QUANTITY_CHARGE,
+     offsetof(struct board_telemetry, remaining_mah)},
+    {"cycles", "cycles", TELEMETRY_CYCLES, QUANTITY_NONE, offsetof(struct board_telemetry, cycles)},
+    {"MOSFET", "mos_mdeg", TELEMETRY_MOS, QUANTITY_TEMPERATURE, offsetof(struct board_telemetry, mos_mdeg)},
+    {"ambient", "ambient_mdeg", TELEMETRY_AMBIENT, QUANTITY_TEMPERATURE,
+     offsetof(struct board_telemetry, ambient_mdeg)},
+};
+
+static int64_t single_of(const struct board_telemetry *t, const struct single *s)
+{
+    return *(const int64_t *)(const void *)((const char *)t + s->offset);
+}
+
+static const char *switch_word(const struct board_telemetry *t, enum profile_reading_name reading, bool on)
+{
+    return !telemetry_tells(t, reading) ? "not reported" : on ? "on" : "off";
+}
+
+static const char *active_word(const struct board_telemetry *t)
+{
+    const bool told = telemetry_tells(t, TELEMETRY_PROTECTIONS) || telemetry_tells(t, TELEMETRY_ALARMS);
+    return !told ? "not reported" : t->active[0] ? t->active : "nothing";
+}
+
 static void print_telemetry(const struct board_telemetry *t)
 {
     char name[24];
-    print_reading("pack", QUANTITY_VOLTAGE, t->pack_mv);
-    print_reading("current", QUANTITY_CURRENT, t->current_ma);
-    print_reading("soc", QUANTITY_PERCENT, t->soc_ppc);
-    print_reading("soh", QUANTITY_PERCENT, t->soh_ppc);
-    print_reading("full", QUANTITY_CHARGE, t->full_mah);
-    print_reading("remaining", QUANTITY_CHARGE, t->remaining_mah);
-    print_reading("cycles", QUANTITY_NONE, t->cycles);
+    for (gsize i = 0; i < G_N_ELEMENTS(singles); i++)
+        if (telemetry_tells(t, singles[i].reading))
+            print_reading(singles[i].name, singles[i].quantity, single_of(t, &singles[i]));
+        else
+            printf("%-16s not reported\n", singles[i].name);
     for (unsigned i = 0; i < t->cells; i++) {
         g_snprintf(name, sizeof name, "cell %u", i + 1);
         print_reading(name, QUANTITY_VOLTAGE, t->cell_mv[i]);
@@ -31,11 +66,9 @@ static void print_telemetry(const struct board_telemetry *t)
         g_snprintf(name, sizeof name, "temperature %u", i + 1);
         print_reading(name, QUANTITY_TEMPERATURE, t->sensor_mdeg[i]);
     }
-    print_reading("MOSFET", QUANTITY_TEMPERATURE, t->mos_mdeg);
-    print_reading("ambient", QUANTITY_TEMPERATURE, t->ambient_mdeg);
-    printf("%-16s %s\n%-16s %s\n", "charge FET", t->charge_fet ? "on" : "off", "discharge FET",
-           t->discharge_fet ? "on" : "off");
-    printf("%-16s %s\n", "active", t->active[0] ? t->active : "nothing");
+    printf("%-16s %s\n%-16s %s\n", "charge FET", switch_word(t, TELEMETRY_CHARGE_FET, t->charge_fet),
+           "discharge FET", switch_word(t, TELEMETRY_DISCHARGE_FET, t->discharge_fet));
+    printf("%-16s %s\n", "active", active_word(t));
 }
 
 static json_t *number(int64_t value)
@@ -51,24 +84,41 @@ static json_t *numbers(const int64_t *values, unsigned n)
     return array;
 }
 
+/* null is a reading that the board does not tell. */
+static json_t *told(const struct board_telemetry *t, enum profile_reading_name reading, json_t *value)
+{
+    if (telemetry_tells(t, reading))
+        return value;
+    json_decref(value);
+    return json_null();
+}
+
+static json_t *telemetry_json(const struct board_telemetry *t)
+{
+    json_t *data = json_object();
+    json_object_set_new(data, "cells_mv", numbers(t->cell_mv, t->cells));
+    json_object_set_new(data, "temperatures_mdeg", numbers(t->sensor_mdeg, t->sensors));
+    for (gsize i = 0; i < G_N_ELEMENTS(singles); i++)
+        json_object_set_new(data, singles[i].key,
+                            told(t, singles[i].reading, number(single_of(t, &singles[i]))));
+    json_object_set_new(data, "charge_fet", told(t, TELEMETRY_CHARGE_FET, json_boolean(t->charge_fet)));
+    json_object_set_new(data, "discharge_fet",
+                        told(t, TELEMETRY_DISCHARGE_FET, json_boolean(t->discharge_fet)));
+    json_object_set_new(data, "protections", told(t, TELEMETRY_PROTECTIONS, json_integer(t->protections)));
+    json_object_set_new(data, "alarms", told(t, TELEMETRY_ALARMS, json_integer(t->alarms)));
+    json_object_set_new(data, "active", json_string(t->active));
+    return data;
+}
+
 static bool board_telemetry_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     struct board_telemetry t;
     if (!board_telemetry(session->board, &t, error))
         return false;
-    if (!input->json) {
+    if (input->json)
+        cli_print_json(json_pack("{s:i,s:s,s:o}", "v", 1, "type", "info", "data", telemetry_json(&t)));
+    else
         print_telemetry(&t);
-        return true;
-    }
-    cli_print_json(json_pack(
-        "{s:i,s:s,s:{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b,s:I,s:I,s:s}}", "v", 1, "type",
-        "info", "data", "cells_mv", numbers(t.cell_mv, t.cells), "temperatures_mdeg",
-        numbers(t.sensor_mdeg, t.sensors), "mos_mdeg", number(t.mos_mdeg), "ambient_mdeg",
-        number(t.ambient_mdeg), "pack_mv", (json_int_t)t.pack_mv, "current_ma", (json_int_t)t.current_ma,
-        "soc_ppc", (json_int_t)t.soc_ppc, "soh_ppc", (json_int_t)t.soh_ppc, "full_mah",
-        (json_int_t)t.full_mah, "remaining_mah", (json_int_t)t.remaining_mah, "cycles", (json_int_t)t.cycles,
-        "charge_fet", t.charge_fet, "discharge_fet", t.discharge_fet, "protections",
-        (json_int_t)t.protections, "alarms", (json_int_t)t.alarms, "active", t.active));
     return true;
 }
 

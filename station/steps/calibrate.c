@@ -24,12 +24,16 @@ struct sampling {
     const char *name;
 };
 
+static bool untold(const struct sampling *s, GError **error)
+{
+    return error_set(error, ERROR_LIMIT, "%s: the board does not report it", s->name);
+}
+
 static bool current_of(const struct board_telemetry *telemetry, const struct sampling *s, int64_t *value,
                        GError **error)
 {
-    (void)s, (void)error;
     *value = telemetry->current_ma;
-    return true;
+    return telemetry_tells(telemetry, TELEMETRY_CURRENT) || untold(s, error);
 }
 
 /* Sensors are numbered as the recipe numbers them: the cells' from 0, then MOS, then ambient. */
@@ -62,9 +66,8 @@ static bool cell_of(const struct board_telemetry *telemetry, const struct sampli
 static bool voltage_of(const struct board_telemetry *telemetry, const struct sampling *s, int64_t *value,
                        GError **error)
 {
-    (void)s, (void)error;
     *value = telemetry->pack_mv;
-    return true;
+    return telemetry_tells(telemetry, TELEMETRY_PACK_VOLTAGE) || untold(s, error);
 }
 
 /* The mean of the board's own reading; LIMIT when it wanders more than the spread allows. */

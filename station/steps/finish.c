@@ -78,6 +78,8 @@ static bool run_antitheft(struct step_context *context, GError **error)
 
 static bool reading_of(const struct board_telemetry *t, int reading, int64_t *value)
 {
+    if (!telemetry_tells(t, recipe_readings()[reading].from))
+        return false;
     int64_t low = INT64_MAX, high = INT64_MIN, cold = INT64_MAX, hot = INT64_MIN;
     for (unsigned i = 0; i < t->cells; i++) {
         low = MIN(low, t->cell_mv[i]);

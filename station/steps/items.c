@@ -66,7 +66,7 @@ static bool write_capacity(struct step_context *context, GError **error)
     struct board_telemetry live;
     if (!write_plain(context, error) || !board_telemetry(context->board, &live, error))
         return false;
-    if (ABS(live.full_mah - p->full) < LIVE_STEP_MAH)
+    if (!telemetry_tells(&live, TELEMETRY_FULL) || ABS(live.full_mah - p->full) < LIVE_STEP_MAH)
         return true;
     g_autofree char *shown = quantity_format(QUANTITY_CHARGE, live.full_mah);
     g_autofree char *wanted = quantity_format(QUANTITY_CHARGE, p->full);

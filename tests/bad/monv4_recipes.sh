@@ -55,6 +55,9 @@ refuse "$lfp" 's/protect.tuv: 59.8 V/&\n      system.address: 2/' 'is for engine
 refuse "$lfp" 's/protect.tuv: 59.8 V/&\n      command.restore: 1/' 'is for engineers'
 refuse "$lfp" 's/protect.tuv: 59.8 V/&\n      live.soc: 50 %/' 'read-only'
 
+echo "== what the board never reports"
+refuse "$lfp" 's/\{read: charge_fet, min: 1\}/{read: mos, max: 60 °C}/' "do not report 'mos'"
+
 echo "== values among each other"
 refuse "$lfp" 's/protect.tuv: 59.8 V/&\n      system.ctrl_ply: 1/' 'takes only 2, 3|outside the range'
 refuse "$lfp" 's/protect.tuv: 59.8 V/&\n      calibration.vol5: 3227 mV/' 'which is not above'

@@ -263,8 +263,7 @@ static void run(struct vboard *board, struct line *line, struct line *bench, int
 static const char usage_text[] =
     "Usage: packline-board --family F --listen unix:PATH|tcp:HOST:PORT|pty [OPTION…]\n\n"
     "A virtual board: the far side of the wire. Prints the address it listens on.\n\n"
-    "      --family F         basen, clever, daly, daly-can, daly-modbus, jbd, mainx, mainx-tcp,\n"
-    "                         monv4, pace, rockets, seplos3, tianpower, topbms\n"
+    "      --family F         which board; --list-families\n"
     "      --listen ADDRESS   where the service line is\n"
     "      --bench unix:PATH  where the bench around the board is (docs/virtual-bench.md)\n"
     "      --state FILE       non-volatile memory and flash; a new file is a new board\n"
@@ -291,12 +290,12 @@ static void print_man(void)
 }
 
 static const struct option long_options[] = {
-    {"family", 1, NULL, 'f'},    {"listen", 1, NULL, 'l'},  {"bench", 1, NULL, 'b'},
-    {"state", 1, NULL, 's'},     {"speed", 1, NULL, 'p'},   {"bootloader", 0, NULL, 'B'},
-    {"defect", 1, NULL, 'd'},    {"address", 1, NULL, 'a'}, {"unit-seed", 1, NULL, 'u'},
-    {"allow-lan", 0, NULL, 'L'}, {"slcan", 0, NULL, 'S'},   {"help", 0, NULL, 'h'},
-    {"man", 0, NULL, 'M'},       {"version", 0, NULL, 'v'}, {"list-defects", 0, NULL, 'D'},
-    {NULL, 0, NULL, 0},
+    {"family", 1, NULL, 'f'},        {"listen", 1, NULL, 'l'},  {"bench", 1, NULL, 'b'},
+    {"state", 1, NULL, 's'},         {"speed", 1, NULL, 'p'},   {"bootloader", 0, NULL, 'B'},
+    {"defect", 1, NULL, 'd'},        {"address", 1, NULL, 'a'}, {"unit-seed", 1, NULL, 'u'},
+    {"allow-lan", 0, NULL, 'L'},     {"slcan", 0, NULL, 'S'},   {"help", 0, NULL, 'h'},
+    {"man", 0, NULL, 'M'},           {"version", 0, NULL, 'v'}, {"list-defects", 0, NULL, 'D'},
+    {"list-families", 0, NULL, 'F'}, {NULL, 0, NULL, 0},
 };
 
 static void take_option(struct options *o, int letter, GPtrArray *defects)
@@ -345,6 +344,10 @@ static void take_option(struct options *o, int letter, GPtrArray *defects)
     case 'D':
         for (const struct vboard_defect *d = vboard_defects(); d->name; d++)
             printf("%-24s %s\n", d->name, d->doc);
+        exit(0);
+    case 'F':
+        for (const char *const *name = vboard_families(); *name; name++)
+            puts(*name);
         exit(0);
     case 'M':
         print_man();

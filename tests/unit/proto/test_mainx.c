@@ -89,6 +89,9 @@ static void check_live(const char *family, const char *profile)
     g_assert_cmpint(ABS(t.current_ma + 12500), <=, 10);
     g_assert_cmpint(ABS(t.ambient_mdeg - 21700), <=, 100);
     g_assert_cmpuint(t.protections, ==, 0);
+    g_assert_true(telemetry_tells(&t, TELEMETRY_SOC));
+    g_assert_false(telemetry_tells(&t, TELEMETRY_FULL));
+    g_assert_false(telemetry_tells(&t, TELEMETRY_ANTITHEFT));
     g_autofree char *humidity = shown(&f, "live.humidity");
     g_assert_cmpstr(humidity, ==, "45.5 %");
     struct item_value sn = value_of(&f, "user.serial_number", "BSN00000001");
