@@ -325,6 +325,7 @@ struct profile_firmware {
     char *loader;       /* "an3155" */
     char *line_text;    /* "115200-8E1" */
     GPtrArray *entries; /* struct profile_entry*, tried in order */
+    char *build_item;   /* 0 in a build that takes no firmware over this line; NULL = every one does */
     int64_t flash_address, flash_size, page_size, protect_size, unique_id_address;
     int64_t erase_page_max, program_block_max, mass_erase_max; /* µs */
     int64_t start_max; /* µs from GO or reset until the application answers */

@@ -5,16 +5,17 @@
 #include <string.h>
 #include <time.h>
 
-#define REPLY_MS    2
-#define COMMIT_MS   20
-#define TRIES_MAX   3
-#define RECORD_MS   400
-#define RECORD_SIZE 24
-#define DRIFT_PPM   20
-#define CELLS_MAX   176
-#define PACKS_MAX   8
-#define FLOWS_MA    500
-#define EQUIPMENT   0x46
+#define REPLY_MS      2
+#define COMMIT_MS     20
+#define TRIES_MAX     3
+#define RECORD_MS     400
+#define RECORD_SIZE   24
+#define DRIFT_PPM     20
+#define CELLS_MAX     176
+#define PACKS_MAX     8
+#define FLOWS_MA      500
+#define EQUIPMENT     0x46
+#define TEST_FIRMWARE "0.9.0" /* what a board comes with: the maker's 3.81 */
 
 /* A board that knows what is published, and nothing else. */
 static bool published(const struct vboard *board)
@@ -42,11 +43,20 @@ static void app_free(struct vb_app *app)
     g_free(app);
 }
 
+static void put_text(uint8_t *p, const char *text, unsigned width)
+{
+    memset(p, ' ', width);
+    memcpy(p, text, MIN(strlen(text), width));
+}
+
 static void app_start(struct vboard *board, int64_t now_us)
 {
     memset(board->app, 0, sizeof *board->app);
     board->app->stored_us = now_us;
     board->app->record_us = -((int64_t)1 << 60);
+    char version[17], product[17];
+    if (vb_flash_intact(board, version, product) && strcmp(version, TEST_FIRMWARE) != 0)
+        put_text(clever_bytes(board, CLEVER_ABOUT) + 28, version, 10);
 }
 
 /* A set for 16 LFP cells of 100 Ah: the manual prints none. Widths in bytes; temperatures in °C. */
@@ -81,12 +91,6 @@ static void restore(struct vb_nvm *nvm)
     memcpy(vb_block(nvm, CLEVER_OTHER)->bytes, other, sizeof other);
 }
 
-static void put_text(uint8_t *p, const char *text, unsigned width)
-{
-    memset(p, ' ', width);
-    memcpy(p, text, MIN(strlen(text), width));
-}
-
 static void factory(struct vboard *board)
 {
     static const struct {
@@ -100,7 +104,7 @@ static void factory(struct vboard *board)
                   {CLEVER_LOGS, 8},
                   {CLEVER_PASSWORD, CLEVER_PASSWORD_BYTES},
                   {CLEVER_BARCODE, 30},
-                  {CLEVER_ABOUT, 50},
+                  {CLEVER_ABOUT, 51},
                   {CLEVER_PRODUCT, CLEVER_PRODUCT_BYTES}};
     struct vb_nvm *nvm = &board->nvm;
     for (unsigned i = 0; i < G_N_ELEMENTS(layout); i++)
@@ -120,6 +124,7 @@ static void factory(struct vboard *board)
     put_text(about + 20, vb_defect(board, "wrong-hardware") ? "V1.0" : "V3.0", 8);
     put_text(about + 28, "3.81", 10);
     memcpy(about + 38, nvm->unique_id, 12);
+    about[AT_SERIAL_UPGRADE] = !vb_defect(board, "can-upgrade");
     memset(vb_block(nvm, CLEVER_BARCODE)->bytes, ' ', CLEVER_TEXT);
     memset(vb_block(nvm, CLEVER_PRODUCT)->bytes, ' ', CLEVER_PRODUCT_BYTES);
     uint8_t *sn = vb_block(nvm, CLEVER_PRODUCT)->bytes + (size_t)5 * CLEVER_TEXT;
@@ -325,6 +330,11 @@ static uint8_t control(struct vboard *board, const uint8_t *info, unsigned n, in
     switch (info[0]) {
     case 1:
         vb_change_mode(board, VB_STARTING, now_us + vb_ms(board, 100));
+        return CLEVER_OK;
+    case 2:
+        if (!clever_bytes(board, CLEVER_ABOUT)[AT_SERIAL_UPGRADE])
+            return CLEVER_BAD_DATA;
+        vb_change_mode(board, VB_BOOTLOADER, now_us + vb_ms(board, 100));
         return CLEVER_OK;
     case 3:
         vb_change_mode(board, VB_ASLEEP, now_us + vb_ms(board, 50));

@@ -62,7 +62,8 @@ enum {
     AT_CYCLES = 12,
     AT_ZERO = 0,
     AT_HEAT = 2,
-    AT_ZERO_DONE = 35
+    AT_ZERO_DONE = 35,
+    AT_SERIAL_UPGRADE = 50
 };
 /* Switches of block 03, in the order of the manual's three groups. */
 enum {

@@ -58,6 +58,7 @@ static const struct vboard_defect defects[] = {
     {"fet-inverted", "pace: 0 switches a FET on and 1 off"},
     {"short-serial", "pace: 20 characters of product information instead of 40"},
     {"board-password", "clever: the board itself checks the write password"},
+    {"can-upgrade", "clever: a build that takes no firmware over its serial line"},
     {"as-documented", "clever: answers as the document prints it: VER 21H, a flag byte, five values"},
     {"sensors", "clever: so many temperature sensors: sensors:33"},
     {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},

@@ -18,6 +18,25 @@ unit BSN90000003
 expect 7 "already carries serial number 'BSN90000002'"
 audit
 
+say "firmware goes over the line where the build of the board has that, and is refused where it has not"
+plain=$release
+release="$work/demo/recipes/flash-release.yaml"
+sed -E -e 's#^layout:#package: ../packages/clever-1.0.4\nlayout:#' \
+    -e 's#^( *secret: clever-write)$#\1\n  - do: flash\n  - do: restart\n    how: power\n    login: clever-write#' \
+    "$work/demo/recipes/clever-100ah-16s.yaml" >"$work/demo/recipes/flash.yaml"
+packline release make "$work/demo/recipes/flash.yaml" --trust "$work/demo/trust" --key "$work/demo/keys/demo-release.key" \
+    --out "$release" >"$work/out"
+board_start 900021 can-upgrade
+unit BSN90000021
+expect 7 'takes no firmware over this line \(about.serial_upgrade is off\)'
+board_start 900022
+unit BSN90000022
+expect 0 'PASS BSN90000022'
+packline records show BSN90000022 --station "$station" >"$work/out"
+expect 0 '1\.0\.4'
+release=$plain
+audit
+
 say "the published part alone: no override, no login, pack 3 of 8"
 address=3
 board_start 900003
