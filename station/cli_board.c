@@ -310,21 +310,38 @@ static bool board_clock_verb(const struct cli_input *input, struct session *sess
     return true;
 }
 
+/* What tells a board apart that has no unique id. */
+static bool read_serial(struct session *session, char *text, gsize size, GError **error)
+{
+    const struct profile_item *item = profile_item_find(session->profile, session->profile->serial_item);
+    struct item_value value;
+    text[0] = '\0';
+    if (session->profile->unit != UNIT_SERIAL_NUMBER || !item)
+        return true;
+    if (!board_read_item(session->board, item, &value, error))
+        return false;
+    g_strlcpy(text, value.absent ? "(not set)" : value.text, size);
+    return true;
+}
+
 static bool board_identify_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     struct board_identity identity;
-    char id[BOARD_UNIQUE_ID_TEXT] = "";
-    if (!board_identify(session->board, &identity, error))
+    char id[BOARD_UNIQUE_ID_TEXT] = "", sn[sizeof((struct item_value *)NULL)->text];
+    if (!board_identify(session->board, &identity, error) || !read_serial(session, sn, sizeof sn, error))
         return false;
     if (identity.has_unique_id)
         board_unique_id_text(identity.unique_id, id);
     if (input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:s,s:s,s:s}}", "v", 1, "type", "info", "data",
+        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:s,s:s,s:s,s:s}}", "v", 1, "type", "info", "data",
                                  "product", identity.product, "hardware", identity.hardware, "firmware",
-                                 identity.firmware, "bootloader", identity.bootloader, "unique_id", id));
+                                 identity.firmware, "bootloader", identity.bootloader, "unique_id", id,
+                                 "serial_number", sn));
     else
         printf("product %s\nhardware %s\nfirmware %s\nbootloader %s\nunique id %s\n", identity.product,
                identity.hardware, identity.firmware, identity.bootloader, id);
+    if (!input->json && sn[0])
+        printf("serial number %s\n", sn);
     return true;
 }
 

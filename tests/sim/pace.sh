@@ -58,8 +58,8 @@ expect 5
 say "pace: a pack alone on its line has address 0"
 address=0
 board_start 900006
-board read about.serial
-expect 0 'about.serial 18210000900006'
+board identify
+expect 0 'serial number 18210000900006'
 code=0
 packline scan-bus --link "unix:$work/board.sock" --profile "$profile" --last 1 >"$work/out" 2>&1 || code=$?
 expect 0 18210000900006
