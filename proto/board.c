@@ -279,8 +279,7 @@ bool board_write_item(struct board *board, const struct item_value *value, struc
         return false;
     if (found)
         *found = read;
-    bool text = value->item->type == ITEM_TEXT || value->item->type == ITEM_BYTES;
-    if (text ? strcmp(read.text, value->text) == 0 : read.raw == value->raw)
+    if (profile_value_same(&read, value))
         return true;
     g_autofree char *written = profile_value_format(value);
     g_autofree char *held = profile_value_format(&read);

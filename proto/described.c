@@ -231,6 +231,13 @@ static bool check_direction(const struct board *board, struct board_telemetry *t
     return true;
 }
 
+static bool odd_reading(const struct board *board, const struct profile_item *item,
+                        const struct item_value *value, const char *why, GError **error)
+{
+    return error_set(error, ERROR_GARBLED, "%s of board %u (raw %" G_GINT64_FORMAT "): %s", item->key,
+                     board->address, value->raw, why);
+}
+
 /* The cells that there are: as the board is set, or all the profile has room for. */
 static bool count_cells(struct board *board, unsigned *cells, GError **error)
 {
@@ -241,7 +248,31 @@ static bool count_cells(struct board *board, unsigned *cells, GError **error)
         return true;
     if (!board_read_item(board, item, &value, error))
         return false;
-    *cells = (unsigned)CLAMP(value.value, 0, BOARD_CELLS_MAX);
+    if (value.absent || value.value < 0 || value.value > BOARD_CELLS_MAX)
+        return odd_reading(board, item, &value, "no board has so many cells", error);
+    *cells = (unsigned)value.value;
+    return true;
+}
+
+/* A temperature may be that of no sensor; of all else a board that knows no value has none to go by. */
+static bool check_there(const struct board *board, const struct profile_reading *reading,
+                        const struct snapshot *snapshot, unsigned cells, GError **error)
+{
+    const struct profile_item *item = reading->in;
+    struct item_value value;
+    if (item->quantity == QUANTITY_TEMPERATURE)
+        return true;
+    if (reading->reading == TELEMETRY_CELLS && board->profile->cells_item && cells > item->count)
+        return error_set(
+            error, ERROR_GARBLED,
+            "board %u says that it has %u cells, %s of profile '%s' has room for %" G_GINT64_FORMAT,
+            board->address, cells, item->key, board->profile->profile, item->count);
+    const unsigned n = reading->reading == TELEMETRY_CELLS ? MIN((unsigned)item->count, cells) : 1;
+    for (unsigned i = 0; i < n; i++) {
+        decode(snapshot, item, i, &value);
+        if (value.absent)
+            return odd_reading(board, item, &value, "the board knows no value", error);
+    }
     return true;
 }
 
@@ -260,7 +291,8 @@ bool described_telemetry(struct board *board, struct board_telemetry *telemetry,
     for (guint i = 0; i < readings->len; i++) {
         const struct profile_reading *reading = g_ptr_array_index(readings, i);
         struct item_value value;
-        if (!load(board, snapshot, reading->in->in, error))
+        if (!load(board, snapshot, reading->in->in, error) ||
+            !check_there(board, reading, snapshot, cells, error))
             return false;
         decode(snapshot, reading->in, 0, &value);
         gather_bits(reading->in, snapshot, &value);

@@ -36,8 +36,7 @@ struct exchange {
     unsigned first;   /* number of the first frame */
     uint8_t *out;     /* frames × carried bytes */
     uint64_t seen;    /* frames that have come */
-    unsigned others;  /* frames of others */
-    bool echoed;
+    bool echoed, damaged;
     char *instead; /* what came in place of a frame */
 };
 
@@ -67,6 +66,27 @@ static void note(struct exchange *x, const char *why, const uint8_t *bytes, size
     x->instead = g_strdup_printf("%s:%s", why, hex->str);
 }
 
+static void note_message(struct exchange *x, const char *why, const struct can_message *message)
+{
+    char text[CAN_TEXT_MAX];
+    can_format(message, text);
+    g_free(x->instead);
+    x->instead = g_strdup_printf("%s: %s", why, text);
+}
+
+/* What came was not for us, or not from this board. */
+static void note_other(const struct board *board, struct exchange *x, const struct a5_frame *frame)
+{
+    uint8_t bytes[A5_FRAME_MAX];
+    struct can_message message;
+    a5_encode(frame, bytes);
+    a5_to_can(frame, x->request.address, frame->address, &message);
+    if (is_can(board))
+        note_message(x, "a frame of others came", &message);
+    else
+        note(x, "a frame of others came", bytes, sizeof bytes);
+}
+
 static bool is_whole(const struct exchange *x)
 {
     return x->seen == (UINT64_C(1) << x->frames) - 1;
@@ -79,7 +99,7 @@ static void take_frame(const struct board *board, struct exchange *x, const stru
         return;
     }
     if (frame->address != board->address || frame->id != x->request.id) {
-        x->others++;
+        note_other(board, x, frame);
         return;
     }
     if (x->carried == A5_DATA) {
@@ -89,7 +109,7 @@ static void take_frame(const struct board *board, struct exchange *x, const stru
     }
     /* More frames than there is room for are those of a board with more cells or sensors. */
     if (frame->data[0] < x->first || frame->data[0] >= x->first + x->frames) {
-        x->others++;
+        note_other(board, x, frame);
         return;
     }
     const unsigned i = frame->data[0] - x->first;
@@ -102,10 +122,12 @@ static void take_bytes(const struct board *board, struct exchange *x, struct a5_
     struct a5_frame frame;
     enum a5_state state;
     while (!is_whole(x) && (state = a5_take(decoder, end, &frame)) != A5_MORE) {
-        if (state == A5_BAD)
-            note(x, "a damaged frame", decoder->bad, sizeof decoder->bad);
-        else
+        if (state == A5_FRAME) {
             take_frame(board, x, &frame);
+            continue;
+        }
+        note(x, "a damaged frame came", decoder->bad, sizeof decoder->bad);
+        x->damaged = true;
     }
 }
 
@@ -119,11 +141,11 @@ static bool fail(const struct exchange *x, GError **silent, GError **error)
     if (x->seen)
         return error_set(error, ERROR_GARBLED, "%u frames were expected, %u came%s%s", x->frames, came,
                          x->instead ? "; " : "", x->instead ? x->instead : "");
-    if (x->instead)
+    if (x->damaged)
         return error_set(error, ERROR_GARBLED, "%s", x->instead);
-    return error_set(error, ERROR_SILENT, "%s%s", (*silent)->message,
-                     x->others   ? "; frames of others came"
-                     : x->echoed ? "; only the line's own echo came"
+    return error_set(error, ERROR_SILENT, "%s%s%s", (*silent)->message, x->instead || x->echoed ? "; " : "",
+                     x->instead  ? x->instead
+                     : x->echoed ? "only the line's own echo came"
                                  : "");
 }
 
@@ -151,6 +173,16 @@ static bool receive_uart(struct board *board, struct exchange *x, int64_t deadli
     return error_set(error, ERROR_GARBLED, "the line is never quiet and brings no answer");
 }
 
+/* Of others, or not as this board's answer must be. */
+static void note_stray(const struct board *board, struct exchange *x, const struct can_message *message)
+{
+    struct can_message wanted;
+    a5_to_can(&x->request, x->request.address, (uint8_t)board->address, &wanted);
+    const bool ours = message->extended && message->id == wanted.id;
+    x->damaged |= ours;
+    note_message(x, ours ? "a frame that is no answer came" : "a frame of others came", message);
+}
+
 static bool receive_can(struct board *board, struct exchange *x, int64_t deadline_us, GError **error)
 {
     for (unsigned late = 0; late < FRAMES_OTHER;) {
@@ -160,15 +192,15 @@ static bool receive_can(struct board *board, struct exchange *x, int64_t deadlin
         g_autoptr(GError) silent = NULL;
         if (!wire_receive_frame(board->wire, &message, deadline_us, &silent))
             return fail(x, &silent, error);
-        if (!a5_from_can(&message, &receiver, &sender, &frame) || receiver != x->request.address)
-            x->others++;
-        else
+        if (a5_from_can(&message, &receiver, &sender, &frame) && receiver == x->request.address)
             take_frame(board, x, &frame);
+        else
+            note_stray(board, x, &message);
         if (is_whole(x))
             return true;
         late += tick_now(board->wire->tick) > MIN(deadline_us, board->wire->limit_us);
     }
-    return error_set(error, ERROR_SILENT, "no answer in time; %u frames of others came", x->others);
+    return error_set(error, ERROR_SILENT, "no answer in time; %s", x->instead);
 }
 
 static bool send_out(struct board *board, const struct exchange *x, GError **error)
@@ -206,7 +238,9 @@ static bool once(struct board *board, struct exchange *x, GError **error)
     const int64_t bits = is_can(board) ? 0 : (int64_t)A5_FRAME_MAX * wire_line_bits(line) * (1 + x->frames);
     const int64_t deadline = tick_now(board->wire->tick) + board->profile->reply_max +
                              (line->baud ? bits * 1000000 / line->baud : 0);
+    g_clear_pointer(&x->instead, g_free);
     x->seen = 0;
+    x->echoed = x->damaged = false;
     const bool ok =
         is_can(board) ? receive_can(board, x, deadline, error) : receive_uart(board, x, deadline, error);
     board->frames_lost += !ok;
@@ -294,8 +328,9 @@ static bool write_block(struct board *board, const struct profile_block *block, 
     if (!transact(board, &x, error))
         return false;
     return answer[0] == 1 || answer[0] == x.request.data[0] ||
-           error_set(error, ERROR_REFUSED, "data id %02XH: the board refuses it (it answers %02XH)",
-                     x.request.id, answer[0]);
+           error_set(error, ERROR_REFUSED,
+                     "data id %02XH of board %u: the board refuses it (it answers %02XH)", x.request.id,
+                     board->address, answer[0]);
 }
 
 const struct dialect_kind dialect_a5_frame = {

@@ -11,6 +11,7 @@
 extern const struct dialect_kind dialect_canopen_sdo;
 
 #define SEND_MAX_MS 1000
+#define SHOWN       16 /* bytes of a value in a message */
 #define EXTRA_ROOM  64 /* bytes beyond the item, so that a value too long is told from one that fits */
 
 static const char *const commands[] = {NULL};
@@ -34,11 +35,12 @@ static bool explain(const struct entry *e, const struct sdo *sdo, enum error_kin
 static bool receive(struct board *board, uint8_t in[SDO_FRAME], int64_t deadline_us, GError **error)
 {
     unsigned others = 0;
+    char last[CAN_TEXT_MAX];
     while (true) {
         struct can_message m;
         if (!wire_receive_frame(board->wire, &m, deadline_us, error)) {
             if (others)
-                g_prefix_error(error, "%u frames of others came, none of node %u: ", others, board->address);
+                g_prefix_error(error, "%u frames came that are no answer, the last %s: ", others, last);
             return false;
         }
         if (m.id == SDO_ANSWER + board->address && !m.extended && !m.remote && m.n == SDO_FRAME) {
@@ -46,9 +48,12 @@ static bool receive(struct board *board, uint8_t in[SDO_FRAME], int64_t deadline
             return true;
         }
         others++;
+        can_format(&m, last);
         /* A wire gives what has arrived even after the deadline. */
         if (tick_now(board->wire->tick) > MIN(deadline_us, board->wire->limit_us))
-            return error_set(error, ERROR_SILENT, "no answer in time; %u frames of others came", others);
+            return error_set(error, ERROR_SILENT,
+                             "no answer in time; %u frames came that are no answer, the last %s", others,
+                             last);
     }
 }
 
@@ -146,9 +151,14 @@ static bool read_entry(struct board *board, const struct entry *e, uint8_t *byte
     if (!transfer(board, e, &sdo, NULL, room, width + EXTRA_ROOM, error))
         return false;
     const bool fits = sdo.vague ? width <= sdo.done : is_raw(e->item) ? sdo.done <= width : sdo.done == width;
-    if (!fits)
-        return error_set(error, ERROR_GARBLED, "object %04XH:%02X (%s) has %zu bytes, %u are expected",
-                         sdo.index, sdo.sub, e->item->key, sdo.done, width);
+    if (!fits) {
+        g_autoptr(GString) hex = g_string_new(NULL);
+        for (size_t i = 0; !e->item->secret && i < MIN(sdo.done, SHOWN); i++)
+            g_string_append_printf(hex, " %02X", room[i]);
+        return error_set(error, ERROR_GARBLED,
+                         "node %u: object %04XH:%02X (%s) has %zu bytes, %u are expected:%s", board->address,
+                         sdo.index, sdo.sub, e->item->key, sdo.done, width, hex->str);
+    }
     turn(e->item, room, bytes);
     return true;
 }

@@ -110,14 +110,14 @@ static const char *function_name(uint8_t function)
     return names[function];
 }
 
-/* "reading holding registers 0100H to 0117H" */
+/* "reading holding registers 0100H to 0117H of board 1" */
 static void name_request(GError **error, const struct modbus_request *r)
 {
     if (r->count == 1 || r->answers)
-        g_prefix_error(error, "%s %04XH: ", function_name(r->function), r->address);
+        g_prefix_error(error, "%s %04XH of board %u: ", function_name(r->function), r->address, r->unit);
     else
-        g_prefix_error(error, "%s %04XH to %04XH: ", function_name(r->function), r->address,
-                       r->address + r->count - 1);
+        g_prefix_error(error, "%s %04XH to %04XH of board %u: ", function_name(r->function), r->address,
+                       r->address + r->count - 1, r->unit);
 }
 
 static bool refused(uint8_t exception, GError **error)

@@ -16,6 +16,7 @@ extern const struct dialect_kind dialect_tp_binary;
 #define BYTES_MAX   1024   /* of one wait: a line that brings more is never quiet */
 #define ONE_READING 500000 /* µs: groups asked for within it are those of one answer */
 #define GROUPS      64
+#define SHOWN       16 /* bytes of an answer in a message */
 #define ABSENT      0xff
 
 /* `start` is the first byte of a frame. */
@@ -42,12 +43,29 @@ static bool is(const struct profile_block *block, const char *command)
     return block->read_command && strcmp(block->read_command, command) == 0;
 }
 
+static char *hex_of(const uint8_t *bytes, size_t n)
+{
+    GString *hex = g_string_new(NULL);
+    for (size_t i = 0; i < MIN(n, SHOWN); i++)
+        g_string_append_printf(hex, " %02X", bytes[i]);
+    g_string_append(hex, n > SHOWN ? " …" : "");
+    return g_string_free(hex, FALSE);
+}
+
 struct waiting {
     const struct tp_frame *request;
     struct tp_decoder decoder;
-    bool echoed, others;
-    char *instead;
+    bool echoed;
+    char *instead, *other; /* what came and was no answer: damaged, or of another board */
 };
+
+static void note_other(struct waiting *w, const struct tp_frame *frame)
+{
+    uint8_t bytes[TP_FRAME_MAX];
+    g_autofree char *hex = hex_of(bytes, tp_encode(frame, bytes));
+    g_free(w->other);
+    w->other = g_strdup_printf("an answer of others came:%s", hex);
+}
 
 static bool take(struct waiting *w, bool end, struct tp_frame *answer)
 {
@@ -59,14 +77,13 @@ static bool take(struct waiting *w, bool end, struct tp_frame *answer)
             if (ours && answer->n > 0)
                 return true;
             w->echoed |= ours;
-            w->others |= !ours;
+            if (!ours)
+                note_other(w, answer);
             continue;
         }
-        g_autoptr(GString) hex = g_string_new(NULL);
-        for (size_t i = 0; i < w->decoder.bad_n; i++)
-            g_string_append_printf(hex, " %02X", w->decoder.bad[i]);
+        g_autofree char *hex = hex_of(w->decoder.bad, w->decoder.bad_n);
         g_free(w->instead);
-        w->instead = g_strdup_printf("a damaged frame, it begins%s", hex->str);
+        w->instead = g_strdup_printf("a damaged frame, it begins%s", hex);
     }
     return false;
 }
@@ -75,9 +92,9 @@ static bool fail(const struct waiting *w, GError **silent, GError **error)
 {
     if (error_kind(*silent) == ERROR_SILENT && w->instead)
         return error_set(error, ERROR_GARBLED, "%s", w->instead);
-    if (error_kind(*silent) == ERROR_SILENT && (w->echoed || w->others))
+    if (error_kind(*silent) == ERROR_SILENT && (w->echoed || w->other))
         return error_set(error, ERROR_SILENT, "%s; %s", (*silent)->message,
-                         w->others ? "answers of others came" : "only the line's own echo came");
+                         w->other ? w->other : "only the line's own echo came");
     g_propagate_error(error, g_steal_pointer(silent));
     return false;
 }
@@ -125,6 +142,7 @@ static bool once(struct board *board, const struct tp_frame *request, struct tp_
     board->frames_lost += !ok;
     link->heard_us = tick_now(tick);
     g_free(w.instead);
+    g_free(w.other);
     return ok;
 }
 
@@ -151,7 +169,11 @@ static bool ask(struct board *board, const struct tp_frame *request, bool groups
         before->n == answer->n && (groups ? tp_groups_agree(before->data, answer->data, answer->n,
                                                             wide_groups(board, request->function))
                                           : memcmp(before->data, answer->data, answer->n) == 0);
-    return agree || error_set(error, ERROR_GARBLED, "two answers, one after the other, are not alike");
+    if (agree)
+        return true;
+    g_autofree char *one = hex_of(before->data, before->n), *two = hex_of(answer->data, answer->n);
+    return error_set(error, ERROR_GARBLED, "two answers, one after the other, are not alike:%s, then%s", one,
+                     two);
 }
 
 static bool transact(struct board *board, uint8_t function, bool groups, struct tp_frame *answer,
@@ -178,6 +200,15 @@ static bool wrong_profile(const struct profile_block *block, const char *why, GE
     return error_set(error, ERROR_AUTHOR, "block '%s' %s: correct the profile", block->name, why);
 }
 
+static bool unfit(const struct board *board, const struct profile_block *block, const struct tp_frame *answer,
+                  enum error_kind kind, const char *why, GError **error)
+{
+    g_autofree char *hex = hex_of(answer->data, answer->n);
+    return error_set(error, kind, "function %02XH, group %02XH of board %u: the answer of %u bytes: %s:%s",
+                     (unsigned)block->number, (unsigned)block->read_number, board->address, answer->n, why,
+                     hex);
+}
+
 static bool take_group(const struct board *board, const struct profile_block *block,
                        const struct tp_frame *answer, uint8_t *bytes, GError **error)
 {
@@ -185,18 +216,16 @@ static bool take_group(const struct board *board, const struct profile_block *bl
     bool broken;
     if (!tp_group_find(answer->data, answer->n, wide_groups(board, block->number),
                        (unsigned)block->read_number, &group, &broken))
-        return broken ? error_set(error, ERROR_GARBLED, "the groups do not fill the answer of %u bytes",
-                                  answer->n)
-                      : error_set(error, ERROR_REFUSED, "the answer has no group %02XH",
-                                  (unsigned)block->read_number);
+        return unfit(board, block, answer, broken ? ERROR_GARBLED : ERROR_REFUSED,
+                     broken ? "its groups do not fill it" : "it lacks the group", error);
     if (is(block, "count")) {
         bytes[0] = (uint8_t)group.count;
         return true;
     }
     const unsigned n = group.count * group.width;
     if (n > block->size)
-        return error_set(error, ERROR_GARBLED, "group %02XH has %u values, there is room for %u",
-                         (unsigned)block->read_number, group.count, (unsigned)block->size / group.width);
+        return unfit(board, block, answer, ERROR_GARBLED, "the group has more values than there is room for",
+                     error);
     memset(bytes, ABSENT, (size_t)block->size);
     memcpy(bytes, group.values, n);
     return true;
@@ -228,8 +257,7 @@ static bool read_text(struct board *board, const struct profile_block *block, ui
     if (!transact(board, (uint8_t)block->number, false, answer, error))
         return false;
     if (answer->n > block->size)
-        return error_set(error, ERROR_GARBLED, "function %02XH answers %u bytes, there is room for %u",
-                         (unsigned)block->number, answer->n, (unsigned)block->size);
+        return unfit(board, block, answer, ERROR_GARBLED, "it is longer than there is room for", error);
     memset(bytes, 0, (size_t)block->size);
     memcpy(bytes, answer->data, answer->n);
     return true;

@@ -1,7 +1,7 @@
 /* The YD/T 1363 dialect: transactions, block reads and writes, and the named procedures, with the codes of
  * the profile. The layouts are those of docs/families/basen.md. */
 #include "proto/board.h"
-#include "proto/yd1363.h"
+#include "proto/yd1363_link.h"
 #include "proto/yd1363_readings.h"
 #include "station/base/error.h"
 
@@ -14,152 +14,30 @@ extern const struct dialect_kind dialect_yd1363;
 #define CODE_BYTES     6
 #define HISTORY_GAP_MS 410 /* manual: 400 ms between records */
 #define RECORD_BYTES   24
-#define FRAMES_MAX     64 /* frames looked at in one wait: echoes and late replies */
 
 static const char *const commands[] = {
     "telemetry",  "analog",      "states",        "version",     "manufacturing",   "login",
     "read_block", "write_block", "clock_read",    "clock_write", "control",         "calibrate",
     "antitheft",  "history",     "alarm_history", "unique_id",   "change_password", NULL};
 
-/* What may be sent again after a lost answer. */
-enum repeat {
-    NEVER, /* a second one would do something else */
-    ONCE,  /* the board counts tries: no more than one, and none after a refusal */
-    REPEATABLE
-};
-
-struct exchange {
-    const char *name;
-    enum repeat repeat;
-    const uint8_t *info; /* arguments behind the profile's fixed bytes */
-    size_t n;
-    int64_t extra_us; /* more patience than the profile's reply_max */
-    int64_t code;     /* of a block that has its own; 0 = the code of the command of this name */
-};
-
-/* A board that finds requests damaged says something of the line; all else it says of the request. */
-static bool refused(const char *name, uint8_t rtn, GError **error)
+static uint16_t u16(const uint8_t *p)
 {
-    const char *why = yd1363_rtn_name(rtn), *advice = yd1363_rtn_advice(rtn);
-    const enum error_kind kind = rtn == 0x02 || rtn == 0x03 ? ERROR_GARBLED : ERROR_REFUSED;
-    return why ? error_set(error, kind, "%s: the board answered '%s' (RTN %02XH): %s", name, why, rtn, advice)
-               : error_set(
-                     error, kind,
-                     "%s: the board answered RTN %02XH, which no source names: take the board to quality",
-                     name, rtn);
+    return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* The first whole frame of this board that is not our own request echoed back. */
-static bool receive(struct board *board, const struct yd1363_frame *request, struct yd1363_frame *reply,
-                    int64_t deadline_us, GError **error)
+static int16_t i16(const uint8_t *p)
 {
-    struct yd1363_decoder decoder;
-    const char *garbled = NULL;
-    unsigned frames = 0;
-    size_t late = 0;
-    yd1363_reset(&decoder);
-    while (frames < FRAMES_MAX) {
-        uint8_t bytes[64];
-        size_t got;
-        g_autoptr(GError) silent = NULL;
-        if (!wire_receive(board->wire, bytes, sizeof bytes, &got, deadline_us, &silent)) {
-            if (error_kind(silent) == ERROR_SILENT && garbled)
-                return error_set(error, ERROR_GARBLED, "garbled answer (%s)", garbled);
-            g_propagate_error(error, g_steal_pointer(&silent));
-            return false;
-        }
-        for (size_t i = 0; i < got; i++) {
-            enum yd1363_state state = yd1363_decode(&decoder, bytes[i], reply);
-            frames += state != YD1363_MORE;
-            if (state == YD1363_BAD)
-                garbled = decoder.why;
-            if (state != YD1363_FRAME || reply->address != request->address)
-                continue;
-            bool echo = reply->cid2 == request->cid2 && reply->n == request->n &&
-                        memcmp(reply->info, request->info, reply->n) == 0 && reply->cid2 != 0;
-            if (!echo)
-                return true;
-        }
-        /* A wire gives what has arrived even after the deadline. That may be a whole answer, but a far side
-         * that never stops would be listened to for ever. */
-        late += tick_now(board->wire->tick) > MIN(deadline_us, board->wire->limit_us) ? got : 0;
-        if (late > YD1363_FRAME_MAX)
-            return error_set(error, ERROR_GARBLED, "the line is never quiet and brings no answer");
+    return (int16_t)u16(p);
+}
+
+static bool holds_secret(const struct board *board, const struct profile_block *block)
+{
+    for (guint i = 0; i < board->profile->items->len; i++) {
+        const struct profile_item *item = g_ptr_array_index(board->profile->items, i);
+        if (item->in == block && item->secret)
+            return true;
     }
-    return error_set(error, ERROR_GARBLED, "%d frames and none of them an answer", FRAMES_MAX);
-}
-
-static bool once(struct board *board, const struct yd1363_frame *request, struct yd1363_frame *reply,
-                 int64_t extra_us, GError **error)
-{
-    g_autofree char *text = g_malloc(YD1363_FRAME_MAX);
-    size_t n = yd1363_encode(request, text);
-    struct tick *tick = board->wire->tick;
-    /* A late reply to an earlier request must not be taken for the answer to this one. */
-    if (!wire_discard(board->wire, error) ||
-        !wire_send(board->wire, text, n, tick_now(tick) + TICK_S(10), error))
-        return false;
-    board->frames++;
-    if (receive(board, request, reply, tick_now(tick) + board->profile->reply_max + extra_us, error))
-        return true;
-    board->frames_lost++;
     return false;
-}
-
-static bool known_version(const struct profile_frame *frame, uint8_t version, const char *name,
-                          GError **error)
-{
-    gsize n = 0;
-    const uint8_t *known = frame->answers ? g_bytes_get_data(frame->answers, &n) : NULL;
-    return n == 0 || memchr(known, version, n) ||
-           error_set(error, ERROR_GARBLED,
-                     "%s: the board answers with VER %02XH, which the profile does not "
-                     "name under frame.answers",
-                     name, version);
-}
-
-static bool transact(struct board *board, const struct exchange *x, struct yd1363_frame *reply,
-                     GError **error)
-{
-    const struct profile_command *command = x->code ? NULL : profile_command_find(board->profile, x->name);
-    const struct profile_frame *frame = &board->profile->frame;
-    if (!command && !x->code)
-        return error_set(error, ERROR_REFUSED, "profile '%s' has no command '%s': not supported",
-                         board->profile->profile, x->name);
-    struct yd1363_frame request = {.version = (uint8_t)frame->version,
-                                   .address = (uint8_t)board->address,
-                                   .cid1 = (uint8_t)frame->equipment,
-                                   .cid2 = (uint8_t)(command ? command->code : x->code)};
-    if (command && command->info) {
-        gsize fixed;
-        const void *bytes = g_bytes_get_data(command->info, &fixed);
-        memcpy(request.info, bytes, fixed);
-        request.n = fixed;
-    }
-    if (x->n)
-        memcpy(request.info + request.n, x->info, x->n);
-    request.n += x->n;
-    int64_t tries = x->repeat == NEVER ? 1 : x->repeat == ONCE ? 2 : 1 + board->profile->retries;
-    for (int64_t i = 0; i < tries; i++) {
-        g_autoptr(GError) failure = NULL;
-        if (once(board, &request, reply, x->extra_us, &failure))
-            /* A damaged request is answered RTN 02 or 03 by some boards: the same as silence. */
-            if ((reply->cid2 != 0x02 && reply->cid2 != 0x03) || i + 1 == tries)
-                return known_version(frame, reply->version, x->name, error) &&
-                       (reply->cid2 == 0 || refused(x->name, reply->cid2, error));
-        if (failure && (i + 1 == tries || !error_rule(failure)->retry)) {
-            g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: ", x->name);
-            return false;
-        }
-        if (!wire_pause_ms(board->wire, MAX(board->profile->gap_min / 1000, 1), error))
-            return false;
-    }
-    return error_set(error, ERROR_SILENT, "%s: no answer", x->name);
-}
-
-static bool short_reply(const char *name, size_t got, size_t wanted, GError **error)
-{
-    return error_set(error, ERROR_GARBLED, "%s: the answer has %zu bytes, %zu are needed", name, got, wanted);
 }
 
 static bool read_plain(struct board *board, const struct profile_block *block, unsigned offset,
@@ -169,12 +47,12 @@ static bool read_plain(struct board *board, const struct profile_block *block, u
     for (unsigned done = 0; done < n; done += BLOCK_CHUNK) {
         unsigned part = MIN(n - done, BLOCK_CHUNK), at = offset + done;
         const uint8_t info[] = {(uint8_t)block->number, (uint8_t)(at >> 8), (uint8_t)at, (uint8_t)part};
-        if (!transact(board, &(struct exchange){"read_block", REPEATABLE, info, sizeof info, 0}, reply,
-                      error))
+        const struct yd1363_exchange x = {"read_block", YD1363_REPEATABLE, info, sizeof info,
+                                          .secret = holds_secret(board, block)};
+        if (!yd1363_transact(board, &x, reply, error))
             return false;
         if (reply->n != sizeof info + part || memcmp(reply->info, info, sizeof info) != 0)
-            return error_set(error, ERROR_GARBLED, "read_block: the answer is not for block %02XH offset %u",
-                             (unsigned)block->number, at);
+            return yd1363_unfit(board, &x, reply, "it answers another question", error);
         memcpy(bytes + done, reply->info + sizeof info, part);
     }
     return true;
@@ -187,12 +65,14 @@ static bool read_manufacturing(struct board *board, const struct profile_block *
     enum { HEAD = 6 };
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const uint8_t info[] = {(uint8_t)board->address, 0x01, (uint8_t)block->read_number, 0xff, 0x00};
-    if (!transact(board, &(struct exchange){"manufacturing", REPEATABLE, info, sizeof info, 0}, reply, error))
+    const struct yd1363_exchange x = {"manufacturing", YD1363_REPEATABLE, info, sizeof info,
+                                      .secret = holds_secret(board, block)};
+    if (!yd1363_transact(board, &x, reply, error))
         return false;
     if (reply->n < HEAD + offset + n)
-        return short_reply("manufacturing", reply->n, HEAD + offset + n, error);
+        return yd1363_wrong_size(board, &x, reply, HEAD + offset + n, error);
     if (reply->info[3] != info[2])
-        return error_set(error, ERROR_GARBLED, "manufacturing: the answer is for module %u", reply->info[3]);
+        return yd1363_unfit(board, &x, reply, "it answers for another module", error);
     memcpy(bytes, reply->info + HEAD + offset, n);
     return true;
 }
@@ -204,14 +84,14 @@ static bool read_whole(struct board *board, const struct profile_block *block, u
     const uint8_t info[] = {(uint8_t)board->address};
     size_t lead = block->leads_address, size = (size_t)block->size;
     size_t least = lead + (block->size_min ? (size_t)block->size_min : size);
-    if (!transact(board, &(struct exchange){block->name, REPEATABLE, info, lead, 0, block->read_code}, reply,
-                  error))
+    const struct yd1363_exchange x = {block->name,      YD1363_REPEATABLE,         info, lead, 0,
+                                      block->read_code, holds_secret(board, block)};
+    if (!yd1363_transact(board, &x, reply, error))
         return false;
     if (reply->n < least || reply->n > lead + size)
-        return short_reply(block->name, reply->n, least, error);
+        return yd1363_wrong_size(board, &x, reply, least, error);
     if (lead && reply->info[0] != info[0])
-        return error_set(error, ERROR_GARBLED, "%s: the answer is for address %u", block->name,
-                         reply->info[0]);
+        return yd1363_unfit(board, &x, reply, "it answers for another address", error);
     memset(bytes, 0xff, size);
     memcpy(bytes, reply->info + lead, reply->n - lead);
     return true;
@@ -244,9 +124,10 @@ static bool write_whole(struct board *board, const struct profile_block *block, 
         return false;
     turn_signs(board->profile, block, info + lead);
     memcpy(info + lead + offset, bytes, n);
-    return transact(board,
-                    &(struct exchange){block->name, REPEATABLE, info, lead + size, 0, block->write_code},
-                    reply, error);
+    return yd1363_transact(board,
+                           &(struct yd1363_exchange){block->name, YD1363_REPEATABLE, info, lead + size, 0,
+                                                     block->write_code, holds_secret(board, block)},
+                           reply, error);
 }
 
 static bool read_readings(struct board *board, struct board_telemetry *t, GError **error)
@@ -254,10 +135,11 @@ static bool read_readings(struct board *board, struct board_telemetry *t, GError
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const struct yd1363_pack pack = yd1363_pack_of(board);
     const uint8_t info[] = {(uint8_t)pack.pack};
-    if (!transact(board, &(struct exchange){"analog", REPEATABLE, info, sizeof info, 0}, reply, error))
+    const struct yd1363_exchange x = {"analog", YD1363_REPEATABLE, info, sizeof info};
+    if (!yd1363_transact(board, &x, reply, error))
         return false;
     const char *wrong = yd1363_pack_analog(&pack, reply->info, reply->n, t);
-    return !wrong || error_set(error, ERROR_GARBLED, "analog: %s", wrong);
+    return !wrong || yd1363_unfit(board, &x, reply, wrong, error);
 }
 
 /* What a board that says nothing else of itself is: its number of cells. */
@@ -277,10 +159,10 @@ static bool read_shape(struct board *board, const struct profile_block *block, u
 static bool read_block(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error)
 {
-    if (block->read_command && strcmp(block->read_command, "analog") == 0)
-        return read_shape(board, block, offset, bytes, n, error);
     if (block->read_command && strcmp(block->read_command, "manufacturing") == 0)
         return read_manufacturing(board, block, offset, bytes, n, error);
+    if (block->read_command && strcmp(block->read_command, "analog") == 0)
+        return read_shape(board, block, offset, bytes, n, error);
     if (!block->read_code && block->write_code)
         return error_set(error, ERROR_REFUSED, "block '%s' can only be written", block->name);
     if (!block->read_code)
@@ -304,7 +186,9 @@ static bool write_plain(struct board *board, const struct profile_block *block, 
         info[2] = (uint8_t)at;
         info[3] = (uint8_t)part;
         memcpy(info + 4, bytes + done, part);
-        if (!transact(board, &(struct exchange){"write_block", REPEATABLE, info, 4 + part, 0}, reply, error))
+        const struct yd1363_exchange x = {"write_block", YD1363_REPEATABLE, info, 4 + part,
+                                          .secret = holds_secret(board, block)};
+        if (!yd1363_transact(board, &x, reply, error))
             return false;
     }
     return true;
@@ -319,27 +203,39 @@ static bool write_block(struct board *board, const struct profile_block *block, 
                              : error_set(error, ERROR_RULE, "block '%s' cannot be written", block->name);
 }
 
+static void copy_text(char *out, size_t size, const uint8_t *bytes, size_t n)
+{
+    size_t k = 0;
+    while (n > 0 && (bytes[n - 1] == ' ' || bytes[n - 1] == 0))
+        n--;
+    for (size_t i = 0; i < n && k < size - 1; i++)
+        out[k++] = bytes[i] >= 0x20 && bytes[i] <= 0x7e ? (char)bytes[i] : '?';
+    out[k] = '\0';
+}
+
 static bool identify(struct board *board, struct board_identity *identity, GError **error)
 {
     enum { VERSION_BYTES = 34 };
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     memset(identity, 0, sizeof *identity);
-    if (!transact(board, &(struct exchange){"version", REPEATABLE, NULL, 0, 0}, reply, error))
+    const struct yd1363_exchange x = {"version", YD1363_REPEATABLE, NULL, 0};
+    if (!yd1363_transact(board, &x, reply, error))
         return false;
     if (reply->n < VERSION_BYTES)
-        return short_reply("version", reply->n, VERSION_BYTES, error);
+        return yd1363_wrong_size(board, &x, reply, VERSION_BYTES, error);
     const uint8_t *p = reply->info;
-    yd1363_text(identity->hardware, sizeof identity->hardware, p, 10);
-    yd1363_text(identity->product, sizeof identity->product, p + 10, 10);
-    yd1363_text(identity->project, sizeof identity->project, p + 20, 10);
+    copy_text(identity->hardware, sizeof identity->hardware, p, 10);
+    copy_text(identity->product, sizeof identity->product, p + 10, 10);
+    copy_text(identity->project, sizeof identity->project, p + 20, 10);
     g_snprintf(identity->firmware, sizeof identity->firmware, "%u.%u.%u", p[30], p[31], p[32]);
     g_snprintf(identity->bootloader, sizeof identity->bootloader, "%u.%u", p[33], reply->n > 34 ? p[34] : 0);
     if (!profile_command_find(board->profile, "unique_id"))
         return true;
-    if (!transact(board, &(struct exchange){"unique_id", REPEATABLE, NULL, 0, 0}, reply, error))
+    const struct yd1363_exchange id = {"unique_id", YD1363_REPEATABLE, NULL, 0};
+    if (!yd1363_transact(board, &id, reply, error))
         return false;
     if (reply->n != sizeof identity->unique_id)
-        return short_reply("unique_id", reply->n, sizeof identity->unique_id, error);
+        return yd1363_wrong_size(board, &id, reply, sizeof identity->unique_id, error);
     memcpy(identity->unique_id, reply->info, sizeof identity->unique_id);
     identity->has_unique_id = true;
     return true;
@@ -355,11 +251,14 @@ static bool take_password(uint8_t *field, const struct secret *password, GError 
 }
 
 /* INFO is wiped. */
-static bool send_secret(struct board *board, const char *name, uint8_t *info, size_t n, GError **error)
+static bool send_password(struct board *board, const char *name, uint8_t *info, size_t n, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     g_autoptr(GError) failure = NULL;
-    bool ok = transact(board, &(struct exchange){name, ONCE, info, n, 0}, reply, &failure);
+    bool ok = yd1363_transact(
+        board,
+        &(struct yd1363_exchange){.name = name, .repeat = YD1363_ONCE, .info = info, .n = n, .secret = true},
+        reply, &failure);
     explicit_bzero(info, n);
     if (ok)
         return true;
@@ -372,7 +271,8 @@ static bool send_secret(struct board *board, const char *name, uint8_t *info, si
 static bool login(struct board *board, int level, const struct secret *password, GError **error)
 {
     uint8_t info[1 + PASSWORD_BYTES] = {(uint8_t)level};
-    return take_password(info + 1, password, error) && send_secret(board, "login", info, sizeof info, error);
+    return take_password(info + 1, password, error) &&
+           send_password(board, "login", info, sizeof info, error);
 }
 
 static bool change_password(struct board *board, int level, const struct secret *old,
@@ -380,21 +280,21 @@ static bool change_password(struct board *board, int level, const struct secret 
 {
     uint8_t info[1 + 2 * PASSWORD_BYTES] = {(uint8_t)level};
     return take_password(info + 1, old, error) && take_password(info + 1 + PASSWORD_BYTES, wanted, error) &&
-           send_secret(board, "change_password", info, sizeof info, error);
+           send_password(board, "change_password", info, sizeof info, error);
 }
 
 static bool clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    if (!transact(board, &(struct exchange){"clock_read", REPEATABLE, NULL, 0, 0}, reply, error))
+    const struct yd1363_exchange x = {"clock_read", YD1363_REPEATABLE, NULL, 0};
+    if (!yd1363_transact(board, &x, reply, error))
         return false;
     if (reply->n != 6)
-        return short_reply("clock_read", reply->n, 6, error);
+        return yd1363_wrong_size(board, &x, reply, 6, error);
     const uint8_t *p = reply->info;
     g_autoptr(GDateTime) utc = g_date_time_new_utc(2000 + p[0], p[1], p[2], p[3], p[4], p[5]);
     if (!utc)
-        return error_set(error, ERROR_GARBLED, "clock_read: %u-%u-%u %u:%u:%u is no time", 2000 + p[0], p[1],
-                         p[2], p[3], p[4], p[5]);
+        return yd1363_unfit(board, &x, reply, "it shows no time", error);
     *wall_us = g_date_time_to_unix(utc) * 1000000;
     return true;
 }
@@ -409,7 +309,8 @@ static bool clock_write(struct board *board, int64_t wall_us, GError **error)
         (uint8_t)(g_date_time_get_year(utc) - 2000), (uint8_t)g_date_time_get_month(utc),
         (uint8_t)g_date_time_get_day_of_month(utc),  (uint8_t)g_date_time_get_hour(utc),
         (uint8_t)g_date_time_get_minute(utc),        (uint8_t)g_date_time_get_second(utc)};
-    return transact(board, &(struct exchange){"clock_write", REPEATABLE, info, sizeof info, 0}, reply, error);
+    return yd1363_transact(
+        board, &(struct yd1363_exchange){"clock_write", YD1363_REPEATABLE, info, sizeof info}, reply, error);
 }
 
 static bool control(struct board *board, enum board_control what, int argument, GError **error)
@@ -427,9 +328,10 @@ static bool control(struct board *board, enum board_control what, int argument, 
     /* Bootloader and sleep end the conversation, so a lost answer must not cause a second one. A reset must
      * have been heard: after a lost answer nobody knows whether the board started anew. */
     bool repeatable = what != CONTROL_ENTER_BOOTLOADER && what != CONTROL_SLEEP;
-    return transact(board,
-                    &(struct exchange){"control", repeatable ? REPEATABLE : NEVER, info, sizeof info, 0},
-                    reply, error);
+    return yd1363_transact(board,
+                           &(struct yd1363_exchange){"control", repeatable ? YD1363_REPEATABLE : YD1363_NEVER,
+                                                     info, sizeof info},
+                           reply, error);
 }
 
 static bool calibrate(struct board *board, enum board_calibration what, unsigned sensor, int64_t truth,
@@ -443,7 +345,7 @@ static bool calibrate(struct board *board, enum board_calibration what, unsigned
                       (uint8_t)signed_ma};
     uint8_t temperature[] = {0x03, (uint8_t)sensor, (uint8_t)(tenths >> 8), (uint8_t)tenths};
     /* The board works from its raw readings, so the same command twice corrects once. */
-    struct exchange x = {.name = "calibrate", .repeat = REPEATABLE, .extra_us = TICK_MS(500)};
+    struct yd1363_exchange x = {.name = "calibrate", .repeat = YD1363_REPEATABLE, .extra_us = TICK_MS(500)};
     switch (what) {
     case CALIBRATE_CURRENT_ZERO:
         x.info = zero, x.n = sizeof zero;
@@ -462,7 +364,7 @@ static bool calibrate(struct board *board, enum board_calibration what, unsigned
     case CALIBRATE_CELL:
         return error_set(error, ERROR_REFUSED, "this dialect has no request that calibrates a cell");
     }
-    return transact(board, &x, reply, error);
+    return yd1363_transact(board, &x, reply, error);
 }
 
 static bool antitheft_off(struct board *board, const struct secret *code, GError **error)
@@ -474,7 +376,11 @@ static bool antitheft_off(struct board *board, const struct secret *code, GError
         return error_set(error, ERROR_AUTHOR, "the anti-theft code of this board has %d characters",
                          CODE_BYTES);
     memcpy(info + 1, text, CODE_BYTES);
-    bool ok = transact(board, &(struct exchange){"antitheft", ONCE, info, sizeof info, 0}, reply, error);
+    bool ok = yd1363_transact(
+        board,
+        &(struct yd1363_exchange){
+            .name = "antitheft", .repeat = YD1363_ONCE, .info = info, .n = sizeof info, .secret = true},
+        reply, error);
     explicit_bzero(info, sizeof info);
     return ok;
 }
@@ -485,10 +391,11 @@ static bool read_group(struct board *board, struct board_telemetry *t, GError **
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const uint8_t info[] = {(uint8_t)board->address};
     size_t wanted;
-    if (!transact(board, &(struct exchange){"telemetry", REPEATABLE, info, sizeof info, 0}, reply, error))
+    const struct yd1363_exchange x = {"telemetry", YD1363_REPEATABLE, info, sizeof info};
+    if (!yd1363_transact(board, &x, reply, error))
         return false;
     return yd1363_group(reply->info, reply->n, t, &wanted) ||
-           short_reply("telemetry", reply->n, wanted, error);
+           yd1363_wrong_size(board, &x, reply, wanted, error);
 }
 
 /* The layout of one pack at a time: readings and states are two requests. */
@@ -497,11 +404,11 @@ static bool read_pack(struct board *board, struct board_telemetry *t, GError **e
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     const struct yd1363_pack pack = yd1363_pack_of(board);
     const uint8_t info[] = {(uint8_t)pack.pack};
-    if (!read_readings(board, t, error) ||
-        !transact(board, &(struct exchange){"states", REPEATABLE, info, sizeof info, 0}, reply, error))
+    const struct yd1363_exchange x = {"states", YD1363_REPEATABLE, info, sizeof info};
+    if (!read_readings(board, t, error) || !yd1363_transact(board, &x, reply, error))
         return false;
     const char *wrong = yd1363_pack_states(&pack, reply->info, reply->n, t);
-    return !wrong || error_set(error, ERROR_GARBLED, "states: %s", wrong);
+    return !wrong || yd1363_unfit(board, &x, reply, wrong, error);
 }
 
 static bool telemetry(struct board *board, struct board_telemetry *t, GError **error)
@@ -513,11 +420,18 @@ static bool telemetry(struct board *board, struct board_telemetry *t, GError **e
     return true;
 }
 
+static const char *log_name(const struct board *board)
+{
+    return board->alarm_log ? "alarm_history" : "history";
+}
+
 static bool history(struct board *board, uint8_t op, bool repeatable, struct yd1363_frame *reply,
                     GError **error)
 {
-    const char *log = board->alarm_log ? "alarm_history" : "history";
-    return transact(board, &(struct exchange){log, repeatable ? REPEATABLE : NEVER, &op, 1, 0}, reply, error);
+    return yd1363_transact(
+        board,
+        &(struct yd1363_exchange){log_name(board), repeatable ? YD1363_REPEATABLE : YD1363_NEVER, &op, 1},
+        reply, error);
 }
 
 static bool history_open(struct board *board, unsigned *count, GError **error)
@@ -525,10 +439,34 @@ static bool history_open(struct board *board, unsigned *count, GError **error)
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
     if (!history(board, 0x01, true, reply, error))
         return false;
+    const struct yd1363_exchange x = {.name = log_name(board)};
     if (reply->n != 2)
-        return short_reply("history", reply->n, 2, error);
-    *count = (unsigned)(reply->info[0] << 8 | reply->info[1]);
+        return yd1363_wrong_size(board, &x, reply, 2, error);
+    *count = u16(reply->info);
     return true;
+}
+
+static void decode_record(const uint8_t *p, struct board_record *record)
+{
+    static const struct {
+        uint16_t code;
+        const char *what;
+    } codes[] = {{1, "timing"}, {2, "start"}, {3, "exit"}, {0x10, "protection"}};
+    g_autoptr(GDateTime) utc = g_date_time_new_utc(2000 + p[4], p[5], p[6], p[7], p[8], p[9]);
+    uint16_t code = u16(p + 10);
+    record->id = (uint32_t)u16(p) << 16 | u16(p + 2);
+    record->wall_us = utc ? g_date_time_to_unix(utc) * 1000000 : 0;
+    g_snprintf(record->what, sizeof record->what, "code %u", code);
+    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
+        if (codes[i].code == code)
+            g_strlcpy(record->what, codes[i].what, sizeof record->what);
+    record->cells = p[12];
+    record->pack_mv = (int64_t)u16(p + 13) * 10;
+    record->current_ma = (int64_t)i16(p + 15) * 10;
+    record->soc_ppc = (int64_t)p[17] * 1000;
+    record->cell_max_mv = u16(p + 18);
+    record->cell_min_mv = u16(p + 20);
+    record->temperature_max_mdeg = (int64_t)i16(p + 22) * 100;
 }
 
 /* Not repeatable: a lost answer would skip a record, so a loss ends the reading as an error. */
@@ -540,9 +478,10 @@ static bool history_next(struct board *board, struct board_record *record, bool 
     *end = reply->n == 1 && reply->info[0] == 0x00;
     if (*end)
         return true;
+    const struct yd1363_exchange x = {.name = log_name(board)};
     if (reply->n != 1 + RECORD_BYTES || reply->info[0] != 0x01)
-        return short_reply("history", reply->n, 1 + RECORD_BYTES, error);
-    yd1363_record(reply->info + 1, record);
+        return yd1363_wrong_size(board, &x, reply, 1 + RECORD_BYTES, error);
+    decode_record(reply->info + 1, record);
     return true;
 }
 

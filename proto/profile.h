@@ -420,7 +420,7 @@ const char *profile_item_suggest(const struct profile *profile, const char *key)
 /* A value of one item: integer in base units, or text. */
 struct item_value {
     const struct profile_item *item;
-    int64_t raw;                           /* as on the wire */
+    int64_t raw;                           /* as on the wire; of a text how many bytes are no characters */
     int64_t value;                         /* base units */
     char text[2 * PROFILE_LENGTH_MAX + 1]; /* of text and bytes items (bytes as hex) */
     bool absent; /* a sentinel: unset text (all FF or blank), sensor code -40 °C, a raw value of `absent:` */
@@ -432,6 +432,11 @@ bool profile_value_parse(const struct profile_item *item, const char *text, stru
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* "3.65 V", "on", text; secrets as "***". Newly allocated. */
 char *profile_value_format(const struct item_value *value);
+/* The same on the board: in raw steps, in characters. */
+bool profile_value_same(const struct item_value *a, const struct item_value *b);
+/* What is wrong with a setting that a board holds: none of its valid values, outside its range. NULL when
+ * nothing is. Newly allocated. */
+char *profile_value_finding(const struct item_value *value);
 /* Bytes of the block at the item's offset. */
 void profile_value_decode(const struct profile_item *item, const uint8_t *bytes, struct item_value *value);
 void profile_value_encode(const struct item_value *value, uint8_t *bytes);

@@ -159,6 +159,27 @@ char *profile_value_format(const struct item_value *value)
     return quantity_format((enum quantity)value->item->quantity, value->value);
 }
 
+bool profile_value_same(const struct item_value *a, const struct item_value *b)
+{
+    return is_text(a->item) ? a->raw == b->raw && strcmp(a->text, b->text) == 0 : a->raw == b->raw;
+}
+
+char *profile_value_finding(const struct item_value *value)
+{
+    const struct profile_item *item = value->item;
+    g_autoptr(GError) wrong = NULL;
+    struct item_value again = *value;
+    if (item->access == ACCESS_READ_ONLY || value->absent || item->secret || is_text(item) ||
+        item->type == ITEM_DATE || item->type == ITEM_REAL32)
+        return NULL;
+    if (item->type == ITEM_FLAG && value->raw != 0 && value->raw != 1)
+        return g_strdup_printf("%s is true or false, and the board holds %" G_GINT64_FORMAT, item->key,
+                               value->raw);
+    if (item->type == ITEM_FLAG || check_number(item, &again, &wrong))
+        return NULL;
+    return g_strdup_printf("%s (raw %" G_GINT64_FORMAT ")", wrong->message, value->raw);
+}
+
 static uint64_t get_be(const uint8_t *bytes, unsigned width)
 {
     uint64_t raw = 0;
@@ -192,10 +213,13 @@ static void decode_text(const struct profile_item *item, const uint8_t *bytes, s
     value->absent = is_unset(bytes, n);
     while (n > 0 && (bytes[n - 1] == ' ' || bytes[n - 1] == 0 || bytes[n - 1] == 0xff))
         n--;
-    /* What a board holds is foreign: anything unprintable shows as a question mark, and never equals what was
-     * written. */
-    for (unsigned i = 0; i < n && out < sizeof value->text - 1; i++)
-        value->text[out++] = bytes[i] >= 0x20 && bytes[i] <= 0x7e ? (char)bytes[i] : '?';
+    /* What a board holds is foreign: anything unprintable shows as a question mark, and is counted so that it
+     * never equals what was written. */
+    for (unsigned i = 0; i < n && out < sizeof value->text - 1; i++) {
+        const bool printable = bytes[i] >= 0x20 && bytes[i] <= 0x7e;
+        value->raw += !printable;
+        value->text[out++] = printable ? (char)bytes[i] : '?';
+    }
     value->text[out] = '\0';
 }
 

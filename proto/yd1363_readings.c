@@ -407,29 +407,6 @@ const char *yd1363_pack_states(const struct yd1363_pack *how, const uint8_t *p, 
     return either(how->layout == PACK_LAYOUT_KELVIN ? kelvin_states_at : states_at, how, p, n, t);
 }
 
-void yd1363_record(const uint8_t *p, struct board_record *record)
-{
-    static const struct {
-        uint16_t code;
-        const char *what;
-    } codes[] = {{1, "timing"}, {2, "start"}, {3, "exit"}, {0x10, "protection"}};
-    g_autoptr(GDateTime) utc = g_date_time_new_utc(2000 + p[4], p[5], p[6], p[7], p[8], p[9]);
-    uint16_t code = u16(p + 10);
-    record->id = (uint32_t)u16(p) << 16 | u16(p + 2);
-    record->wall_us = utc ? g_date_time_to_unix(utc) * 1000000 : 0;
-    g_snprintf(record->what, sizeof record->what, "code %u", code);
-    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
-        if (codes[i].code == code)
-            g_strlcpy(record->what, codes[i].what, sizeof record->what);
-    record->cells = p[12];
-    record->pack_mv = (int64_t)u16(p + 13) * 10;
-    record->current_ma = (int64_t)i16(p + 15) * 10;
-    record->soc_ppc = (int64_t)p[17] * 1000;
-    record->cell_max_mv = u16(p + 18);
-    record->cell_min_mv = u16(p + 20);
-    record->temperature_max_mdeg = (int64_t)i16(p + 22) * 100;
-}
-
 /* A pack alone on its line may have address 0; packs are numbered from 1. */
 struct yd1363_pack yd1363_pack_of(const struct board *board)
 {
@@ -438,14 +415,4 @@ struct yd1363_pack yd1363_pack_of(const struct board *board)
                                 .layout = frame->pack_layout,
                                 .info_flag = frame->info_flag,
                                 .last_sensors = frame->last_sensors};
-}
-
-void yd1363_text(char *out, size_t size, const uint8_t *bytes, size_t n)
-{
-    size_t k = 0;
-    while (n > 0 && (bytes[n - 1] == ' ' || bytes[n - 1] == 0))
-        n--;
-    for (size_t i = 0; i < n && k < size - 1; i++)
-        out[k++] = bytes[i] >= 0x20 && bytes[i] <= 0x7e ? (char)bytes[i] : '?';
-    out[k] = '\0';
 }

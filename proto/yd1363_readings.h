@@ -20,8 +20,3 @@ const char *yd1363_pack_analog(const struct yd1363_pack *how, const uint8_t *p, 
 /* After the analogue values: both must be of the same cells. */
 const char *yd1363_pack_states(const struct yd1363_pack *how, const uint8_t *p, size_t n,
                                struct board_telemetry *t);
-
-/* A record of a log, 24 bytes. */
-void yd1363_record(const uint8_t *p, struct board_record *record);
-/* n characters without the filling at their end; what is not printable becomes '?'. */
-void yd1363_text(char *out, size_t size, const uint8_t *bytes, size_t n);

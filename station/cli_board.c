@@ -189,6 +189,9 @@ static const struct profile_item *item_named(const struct session *session, cons
 static void print_value(const struct cli_input *input, const char *key, const struct item_value *value)
 {
     g_autofree char *text = value->absent ? g_strdup("(not set)") : profile_value_format(value);
+    g_autofree char *finding = profile_value_finding(value);
+    if (finding)
+        g_printerr("packline: found on the board: %s\n", finding);
     if (input->json)
         cli_print_json(json_pack(
             "{s:i,s:s,s:{s:s,s:s,s:I,s:b}}", "v", 1, "type", "info", "data", "key", key, "value", text, "raw",

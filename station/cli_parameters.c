@@ -59,12 +59,6 @@ struct import {
     GString *broken;
 };
 
-static bool same(const struct item_value *a, const struct item_value *b)
-{
-    bool text = a->item->type == ITEM_TEXT || a->item->type == ITEM_BYTES || a->item->type == ITEM_VERSION;
-    return text ? strcmp(a->text, b->text) == 0 : a->raw == b->raw;
-}
-
 static const struct item_value *find_value(const GArray *values, const char *key)
 {
     for (guint i = 0; i < values->len; i++) {
@@ -124,7 +118,7 @@ static void find_changes(struct import *import)
     for (guint i = 0; i < import->values->len; i++) {
         const struct item_value *value = &g_array_index(import->values, struct item_value, i);
         struct item_value found = {0};
-        if (!board_image_get(import->image, value->item, &found) || !same(value, &found))
+        if (!board_image_get(import->image, value->item, &found) || !profile_value_same(value, &found))
             g_array_append_val(import->changes, *value);
     }
 }
@@ -136,7 +130,7 @@ static bool compare(struct import *import, GError **error)
     if (!board_read_values(import->session->board, found, import->values->len, error))
         return false;
     for (guint i = 0; i < import->values->len; i++) {
-        if (same(&wanted[i], &found[i]))
+        if (profile_value_same(&wanted[i], &found[i]))
             continue;
         g_autofree char *written = profile_value_format(&wanted[i]);
         g_autofree char *held = profile_value_format(&found[i]);

@@ -304,6 +304,22 @@ static void image_finding(void *data, const struct profile_rule *rule, const cha
         lookup->ok = step_note(lookup->context, text, lookup->error);
 }
 
+static bool note_odd_values(struct step_context *context, GError **error)
+{
+    const GPtrArray *items = context->plan->profile->items;
+    for (guint i = 0; i < items->len; i++) {
+        struct item_value value;
+        const struct profile_item *item = g_ptr_array_index(items, i);
+        if (item->in->in_image && board_image_get(context->image, item, &value)) {
+            g_autofree char *finding = profile_value_finding(&value);
+            g_autofree char *text = finding ? g_strdup_printf("found on the board: %s", finding) : NULL;
+            if (text && !step_note(context, text, error))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* What a board brings with it may break the rules: that is a remark, what we write may not. */
 static bool note_image_findings(struct step_context *context, GError **error)
 {
@@ -314,7 +330,7 @@ static bool note_image_findings(struct step_context *context, GError **error)
                                   .ok = true};
     profile_check_rules(context->plan->profile, context->plan->chemistry, image_lookup, image_finding,
                         &lookup);
-    if (!lookup.ok)
+    if (!lookup.ok || !note_odd_values(context, error))
         return false;
     const char *key = context->plan->profile->parameter_version_item;
     const struct profile_item *item = key ? profile_item_find(context->plan->profile, key) : NULL;
@@ -371,11 +387,10 @@ static bool post_value(struct step_context *context, const struct item_value *wr
                        bool *same, GError **error)
 {
     const struct profile_item *item = written->item;
-    bool is_text = item->type == ITEM_TEXT || item->type == ITEM_BYTES;
     g_autofree char *written_text = profile_value_format(written);
     g_autofree char *found_text = profile_value_format(found);
     g_autofree char *before_text = before ? profile_value_format(before) : NULL;
-    *same = is_text ? strcmp(written->text, found->text) == 0 : written->raw == found->raw;
+    *same = profile_value_same(written, found);
     struct event event = {.type = EVENT_VALUE,
                           .key = item->key,
                           .title = item->name,

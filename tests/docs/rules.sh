@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs/rules.md has every rule once, and each place and test it names is there.
+# docs/rules.md has every rule once, each place and test it names is there, and its table is that of the profiles.
 set -euo pipefail
 cd "$SOURCE"
 fail=0
@@ -21,4 +21,15 @@ while IFS=: read -r file name; do
         fail=1
     fi
 done < <(grep -oE '`[a-z_0-9]+/[^` ]+`' docs/rules.md | tr -d '`' | sort -u)
+for profile in recipes/boards/*.yaml; do
+    grep -qE "^\| \`$(basename "$profile" .yaml)\` \|" docs/rules.md || {
+        echo "docs/rules.md has no row for $profile"
+        fail=1
+    }
+done
+table=$("$BUILD/tests/proto_test_family_rules" --table)
+diff <(sed -n '/^| profile |/,$p' docs/rules.md) <(printf '%s\n' "$table") || {
+    echo "docs/rules.md: the table is not what tests/proto_test_family_rules --table says"
+    fail=1
+}
 exit $fail

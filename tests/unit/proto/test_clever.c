@@ -124,7 +124,7 @@ static void test_every_item(void)
     login(&f);
     for (guint i = 0; i < f.profile->items->len; i++) {
         const struct profile_item *item = g_ptr_array_index(f.profile->items, i);
-        struct item_value value = {.item = item, .raw = 1};
+        struct item_value value = {.item = item, .raw = item->type == ITEM_TEXT ? 0 : 1};
         if (item->access != ACCESS_SERVICE)
             continue;
         if (item->type == ITEM_TEXT)

@@ -348,6 +348,8 @@ static void test_bus(void)
                                         "",
                                         "  - {reading: sensors, item: temperatures.cell}\n",
                                         "",
+                                        "cells_item: status.cells\n",
+                                        "",
                                         NULL};
     static const char *const other_sign[] = {"size: 36",
                                              "size: 12",
@@ -357,13 +359,18 @@ static void test_bus(void)
                                              "",
                                              "  - {reading: sensors, item: temperatures.cell}\n",
                                              "",
+                                             "cells_item: status.cells\n",
+                                             "",
                                              "charge_sign: 1",
                                              "charge_sign: -1",
                                              NULL};
-    struct replay r = {.frames = bus}, wrong = {.frames = bus};
+    static const char *const less_room[] = {
+        "size: 36", "size: 12", "count: 16", "count: 6", "  - {reading: full, item: rated.capacity}\n",
+        "",         NULL};
+    struct replay r = {.frames = bus}, wrong = {.frames = bus}, small = {.frames = bus};
     struct board_telemetry t;
     GError *error = NULL;
-    g_autoptr(GError) sign = NULL;
+    g_autoptr(GError) sign = NULL, room = NULL;
     replay_open(&r, "daly-can-16s.yaml", eight, 2);
     g_assert_true(board_telemetry(r.board, &t, &error));
     g_assert_no_error(error);
@@ -380,6 +387,11 @@ static void test_bus(void)
     g_assert_error(sign, PACK_ERROR, ERROR_RULE);
     g_assert_nonnull(strstr(sign->message, "charge_sign"));
     replay_close(&wrong);
+    replay_open(&small, "daly-can-16s.yaml", less_room, 2);
+    g_assert_false(board_telemetry(small.board, &t, &room));
+    g_assert_error(room, PACK_ERROR, ERROR_GARBLED);
+    g_assert_nonnull(strstr(room->message, "has room for 6"));
+    replay_close(&small);
 }
 
 /* syssi/esphome-daly-bms, tests/components/daly_bms_ble/common.h: real frames, without head and CRC. */

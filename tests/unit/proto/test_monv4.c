@@ -136,9 +136,10 @@ static void test_refusals(void)
     struct item_value alone = value_of(&f, "system.cell_count", "24");
     g_assert_false(board_write_item(f.board, &alone, NULL, &error));
     g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
-    g_assert_cmpstr(error->message, ==,
-                    "writing block 'system': writing registers 0105H: the board answered 'illegal data "
-                    "value' (exception 03H)");
+    g_assert_cmpstr(
+        error->message, ==,
+        "writing block 'system': writing registers 0105H of board 1: the board answered 'illegal data "
+        "value' (exception 03H)");
     g_clear_error(&error);
     g_assert_cmpint(read_raw(&f, "system.cell_count"), ==, 23); /* all or nothing */
 

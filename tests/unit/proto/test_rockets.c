@@ -283,7 +283,7 @@ static void test_others(void)
     g_autoptr(GError) error = NULL;
     g_assert_false(board_identify(s.board, &identity, &error));
     g_assert_error(error, PACK_ERROR, ERROR_SILENT);
-    g_assert_nonnull(strstr(error->message, "frames of others"));
+    g_assert_nonnull(strstr(error->message, "frames came that are no answer, the last"));
     tear_down(&s);
 }
 

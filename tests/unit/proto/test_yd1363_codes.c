@@ -107,7 +107,7 @@ static void test_codes(void)
                  {0xe2, ERROR_REFUSED, "execution failed", 1},
                  {0xe3, ERROR_REFUSED, "device fault", 1},
                  {0xe4, ERROR_REFUSED, "no permission", 1},
-                 {0x55, ERROR_REFUSED, "no source names", 1}};
+                 {0x55, ERROR_REFUSED, "no document names", 1}};
     for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
         refuse(codes[i].rtn, codes[i].kind, codes[i].name, codes[i].requests);
 }
