@@ -73,12 +73,10 @@ static bool refused(const struct board *board, const struct yd1363_exchange *x,
                     const struct yd1363_frame *reply, GError **error)
 {
     const char *why = yd1363_rtn_name(reply->cid2), *advice = yd1363_rtn_advice(reply->cid2);
-    /* A board that finds requests damaged says something of the line. */
-    const enum error_kind kind = reply->cid2 == 0x02 || reply->cid2 == 0x03 ? ERROR_GARBLED : ERROR_REFUSED;
     g_autoptr(GString) text = g_string_new(NULL);
     append_frame(text, x, reply);
-    return error_set(error, kind, "%s of board %u: the board answered '%s' (RTN %02XH): %s:%s", x->name,
-                     board->address, why ? why : "a code that no document names", reply->cid2,
+    return error_set(error, ERROR_REFUSED, "%s of board %u: the board answered '%s' (RTN %02XH): %s:%s",
+                     x->name, board->address, why ? why : "a code that no document names", reply->cid2,
                      advice ? advice : "take the board to quality", text->str);
 }
 

@@ -93,8 +93,8 @@ static void test_codes(void)
         const char *name;
         unsigned requests;
     } codes[] = {{0x01, ERROR_REFUSED, "wrong VER", 1},
-                 {0x02, ERROR_GARBLED, "wrong CHKSUM", 3},
-                 {0x03, ERROR_GARBLED, "wrong LCHKSUM", 3},
+                 {0x02, ERROR_REFUSED, "wrong CHKSUM", 3},
+                 {0x03, ERROR_REFUSED, "wrong LCHKSUM", 3},
                  {0x04, ERROR_REFUSED, "unknown command", 1},
                  {0x05, ERROR_REFUSED, "wrong command format", 1},
                  {0x06, ERROR_REFUSED, "data invalid", 1},
