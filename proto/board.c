@@ -100,25 +100,6 @@ void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
         g_snprintf(text + 2 * i, 3, "%02x", id[i]);
 }
 
-bool board_login(struct board *board, int level, const struct secret *password, GError **error)
-{
-    if (board->profile->auth == AUTH_NONE || (board->profile->auth == AUTH_BOARD && !board->dialect->login))
-        return unsupported(board, "login", error);
-    if (board->profile->auth == AUTH_HOST && secret_reveal(password)[0] == '\0')
-        return error_set(error, ERROR_AUTHOR, "the password is empty");
-    if (board->profile->auth == AUTH_BOARD && !board->dialect->login(board, level, password, error))
-        return false;
-    board->level = level;
-    return true;
-}
-
-bool board_change_password(struct board *board, int level, const struct secret *old,
-                           const struct secret *wanted, GError **error)
-{
-    return board->dialect->change_password ? board->dialect->change_password(board, level, old, wanted, error)
-                                           : unsupported(board, "changing the password", error);
-}
-
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
 {
     return board->dialect->clock_read && !board->profile->clock.in
@@ -128,6 +109,8 @@ bool board_clock_read(struct board *board, int64_t *wall_us, GError **error)
 
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error)
 {
+    if (!board_may_act(board, error))
+        return false;
     return board->dialect->clock_write && !board->profile->clock.in
                ? board->dialect->clock_write(board, wall_us, error)
                : described_clock_write(board, wall_us, error);
@@ -173,6 +156,9 @@ static bool send_control(struct board *board, enum board_control control, int ar
 {
     const struct described_call call = {.argument = argument};
     const enum profile_procedure_name name = PROCEDURE_RESET + (int)control;
+    const bool open = control == CONTROL_RESET || control == CONTROL_ENTER_BOOTLOADER;
+    if (!open && !board_may_act(board, error))
+        return false;
     return board->dialect->control && !profile_procedure_find(board->profile, name)
                ? board->dialect->control(board, control, argument, error)
                : described_run(board, name, &call, error);
@@ -224,6 +210,8 @@ bool board_calibrate(struct board *board, enum board_calibration what, unsigned 
 {
     const struct described_call call = {.truth = truth, .argument = sensor};
     const enum profile_procedure_name name = PROCEDURE_CALIBRATE_CURRENT_ZERO + (int)what;
+    if (!board_may_act(board, error))
+        return false;
     return board->dialect->calibrate && !profile_procedure_find(board->profile, name)
                ? board->dialect->calibrate(board, what, sensor, truth, error)
                : described_run(board, name, &call, error);

@@ -141,8 +141,12 @@ void board_unique_id_text(const uint8_t id[12], char text[BOARD_UNIQUE_ID_TEXT])
 /* One attempt: a wrong password is REFUSED and never tried again by itself. */
 bool board_login(struct board *board, int level, const struct secret *password,
                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Of a board that looks at passwords itself; the new one is proved by a login with it. *sent says whether the
+ * board was asked at all: it is not where the station alone looks at the password (`auth: host`). */
 bool board_change_password(struct board *board, int level, const struct secret *old,
-                           const struct secret *wanted, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                           const struct secret *wanted, bool *sent, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* RULE unless a login is in force where the station alone looks at the password. */
+bool board_may_act(const struct board *board, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_clock_read(struct board *board, int64_t *wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_clock_write(struct board *board, int64_t wall_us, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool board_control(struct board *board, enum board_control control, int argument,

@@ -51,5 +51,6 @@ bool board_history_can_erase(const struct board *board, GError **error)
 
 bool board_history_erase(struct board *board, GError **error)
 {
-    return board_history_can_erase(board, error) && board->dialect->history_erase(board, error);
+    return board_history_can_erase(board, error) && board_may_act(board, error) &&
+           board->dialect->history_erase(board, error);
 }

@@ -124,11 +124,39 @@ static bool write_whole(struct board *board, const struct profile_block *block, 
                            reply, error);
 }
 
+static bool read_readings(struct board *board, struct board_telemetry *t, GError **error)
+{
+    g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
+    const struct yd1363_pack pack = yd1363_pack_of(board);
+    const uint8_t info[] = {(uint8_t)pack.pack};
+    const struct yd1363_exchange x = {"analog", YD1363_REPEATABLE, info, sizeof info};
+    if (!yd1363_transact(board, &x, reply, error))
+        return false;
+    const char *wrong = yd1363_pack_analog(&pack, reply->info, reply->n, t);
+    return !wrong || yd1363_unfit(board, &x, reply, wrong, error);
+}
+
+/* What a board that says nothing else of itself is: its number of cells. */
+static bool read_shape(struct board *board, const struct profile_block *block, unsigned offset,
+                       uint8_t *bytes, unsigned n, GError **error)
+{
+    struct board_telemetry t = {0};
+    if (offset + n > 1)
+        return error_set(error, ERROR_RULE, "block '%s' of command 'analog' is one byte, the number of cells",
+                         block->name);
+    if (!read_readings(board, &t, error))
+        return false;
+    bytes[0] = (uint8_t)t.cells;
+    return true;
+}
+
 static bool read_block(struct board *board, const struct profile_block *block, unsigned offset,
                        uint8_t *bytes, unsigned n, GError **error)
 {
     if (block->read_command && strcmp(block->read_command, "manufacturing") == 0)
         return read_manufacturing(board, block, offset, bytes, n, error);
+    if (block->read_command && strcmp(block->read_command, "analog") == 0)
+        return read_shape(board, block, offset, bytes, n, error);
     if (!block->read_code && block->write_code)
         return error_set(error, ERROR_REFUSED, "block '%s' can only be written", block->name);
     if (!block->read_code)
@@ -207,27 +235,38 @@ static bool identify(struct board *board, struct board_identity *identity, GErro
     return true;
 }
 
-static bool login(struct board *board, int level, const struct secret *password, GError **error)
+static bool take_password(uint8_t *field, const struct secret *password, GError **error)
 {
-    uint8_t info[1 + PASSWORD_BYTES] = {(uint8_t)level};
     const char *text = secret_reveal(password);
+    memcpy(field, text, MIN(strlen(text), PASSWORD_BYTES));
+    return strlen(text) <= PASSWORD_BYTES ||
+           error_set(error, ERROR_AUTHOR, "a password of this board has at most %d characters",
+                     PASSWORD_BYTES);
+}
+
+/* INFO is wiped. */
+static bool send_password(struct board *board, const char *name, uint8_t *info, size_t n, GError **error)
+{
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    if (strlen(text) > PASSWORD_BYTES)
-        return error_set(error, ERROR_AUTHOR, "a password of this board has at most %d characters",
-                         PASSWORD_BYTES);
-    memcpy(info + 1, text, strlen(text));
     g_autoptr(GError) failure = NULL;
     bool ok = yd1363_transact(
         board,
-        &(struct yd1363_exchange){
-            .name = "login", .repeat = YD1363_ONCE, .info = info, .n = sizeof info, .secret = true},
+        &(struct yd1363_exchange){.name = name, .repeat = YD1363_ONCE, .info = info, .n = n, .secret = true},
         reply, &failure);
-    explicit_bzero(info, sizeof info);
-    if (!ok && error_kind(failure) == ERROR_REFUSED)
+    explicit_bzero(info, n);
+    if (ok)
+        return true;
+    if (error_kind(failure) == ERROR_REFUSED)
         g_prefix_error(&failure, "wrong password, or the board refuses logins; it is not tried again: ");
-    if (!ok)
-        g_propagate_error(error, g_steal_pointer(&failure));
-    return ok;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+static bool login(struct board *board, int level, const struct secret *password, GError **error)
+{
+    uint8_t info[1 + PASSWORD_BYTES] = {(uint8_t)level};
+    return take_password(info + 1, password, error) &&
+           send_password(board, "login", info, sizeof info, error);
 }
 
 /* Never twice: whether the first one was taken is what a login with the new password shows. */
@@ -372,23 +411,13 @@ static bool read_group(struct board *board, struct board_telemetry *t, GError **
 static bool read_pack(struct board *board, struct board_telemetry *t, GError **error)
 {
     g_autofree struct yd1363_frame *reply = g_new(struct yd1363_frame, 1);
-    /* A pack alone on its line may have address 0; packs are numbered from 1. */
-    const uint8_t info[] = {(uint8_t)MAX(board->address, 1)};
-    const struct yd1363_pack pack = {.pack = info[0],
-                                     .layout = board->profile->frame.pack_layout,
-                                     .info_flag = board->profile->frame.info_flag,
-                                     .last_sensors = board->profile->frame.last_sensors};
-    const char *wrong;
-    const struct yd1363_exchange x = {"analog", YD1363_REPEATABLE, info, sizeof info};
-    if (!yd1363_transact(board, &x, reply, error))
+    const struct yd1363_pack pack = yd1363_pack_of(board);
+    const uint8_t info[] = {(uint8_t)pack.pack};
+    const struct yd1363_exchange x = {"states", YD1363_REPEATABLE, info, sizeof info};
+    if (!read_readings(board, t, error) || !yd1363_transact(board, &x, reply, error))
         return false;
-    if ((wrong = yd1363_pack_analog(&pack, reply->info, reply->n, t)))
-        return yd1363_unfit(board, &x, reply, wrong, error);
-    const struct yd1363_exchange y = {"states", YD1363_REPEATABLE, info, sizeof info};
-    if (!yd1363_transact(board, &y, reply, error))
-        return false;
-    wrong = yd1363_pack_states(&pack, reply->info, reply->n, t);
-    return !wrong || yd1363_unfit(board, &y, reply, wrong, error);
+    const char *wrong = yd1363_pack_states(&pack, reply->info, reply->n, t);
+    return !wrong || yd1363_unfit(board, &x, reply, wrong, error);
 }
 
 static bool telemetry(struct board *board, struct board_telemetry *t, GError **error)

@@ -464,6 +464,8 @@ static void check_all(const struct check *c)
         wrong(c, p, "dialect", NULL, "there is no dialect '%s'", p->dialect);
     if (p->address_min > p->address_max || p->address < p->address_min || p->address > p->address_max)
         wrong(c, p, "address", NULL, "the address is outside address_min and address_max");
+    p->address_first = MAX(p->address_first, p->address_min);
+    p->address_last = MIN(p->address_last, p->address_max);
     if (p->charge_sign == 0)
         wrong(c, p, "charge_sign", NULL, "charge_sign is 1 or -1");
     if (!wire_line_parse(p->line_text, &p->line, &error))

@@ -325,6 +325,7 @@ struct profile_firmware {
     char *loader;       /* "an3155" */
     char *line_text;    /* "115200-8E1" */
     GPtrArray *entries; /* struct profile_entry*, tried in order */
+    char *build_item;   /* 0 in a build that takes no firmware over this line; NULL = every one does */
     int64_t flash_address, flash_size, page_size, protect_size, unique_id_address;
     int64_t erase_page_max, program_block_max, mass_erase_max; /* µs */
     int64_t start_max; /* µs from GO or reset until the application answers */
@@ -450,6 +451,10 @@ typedef const struct item_value *(*profile_lookup)(void *context, const char *ke
 typedef void (*profile_sink)(void *context, const struct profile_rule *rule, const char *sentence);
 unsigned profile_check_rules(const struct profile *profile, const char *chemistry, profile_lookup lookup,
                              profile_sink sink, void *context);
+/* The key of the rated current of the shunt across which the voltage in this item is measured; NULL for any
+ * other item. What that voltage is as a current: shunts are named by the current that makes 75 mV. */
+const char *profile_shunt_of(const struct profile *profile, const struct profile_item *item);
+int64_t profile_shunt_current(int64_t mv, int64_t rated_ma);
 
 const struct profile_set *profile_set_find(const struct profile *profile, const char *name);
 bool profile_chemistry_known(const char *name);

@@ -38,6 +38,9 @@ static const struct bind_field firmware_fields[] = {
      .doc = "Line of the bootloader, e.g. 115200-8E1."},
     F(profile_firmware, entries, BIND_LIST, .required = true, .min = 1, .max = 4, .child = &entry_schema,
       .doc = "Ways in, tried in order."),
+    F(profile_firmware, build_item, BIND_TEXT,
+      .doc = "Item that is 0 in builds of the board that take no firmware over this line; absent = every "
+             "build does."),
     F(profile_firmware, flash_address, BIND_ADDRESS, .required = true, .max = 0xffffffff,
       .doc = "First flash address."),
     F(profile_firmware, flash_size, BIND_ADDRESS, .required = true, .min = 1, .max = 0x1000000,
@@ -72,6 +75,9 @@ void profile_check_firmware(struct profile *profile, struct bind_report *report)
     if (!loader_kind_find(firmware->loader))
         bind_report_error(report, bind_place_of(profile, firmware, "loader"), NULL, "there is no loader '%s'",
                           firmware->loader);
+    if (firmware->build_item && !profile_item_find(profile, firmware->build_item))
+        bind_report_error(report, bind_place_of(profile, firmware, "build_item"), NULL, "no item '%s'",
+                          firmware->build_item);
     if (firmware->page_size && firmware->flash_size % firmware->page_size)
         bind_report_error(report, bind_place_of(profile, firmware, "flash_size"), NULL,
                           "the flash is not a whole number of pages");

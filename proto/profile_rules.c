@@ -146,6 +146,21 @@ static char *pack(const struct terms *t)
 
 #define SHUNT_MV 75
 
+int64_t profile_shunt_current(int64_t mv, int64_t rated_ma)
+{
+    return mv * rated_ma / SHUNT_MV;
+}
+
+const char *profile_shunt_of(const struct profile *profile, const struct profile_item *item)
+{
+    for (guint i = 0; i < profile->rules->len; i++) {
+        const struct profile_rule *rule = g_ptr_array_index(profile->rules, i);
+        if (rule->check == CHECK_SHUNT && strcmp(rule->left, item->key) == 0)
+            return rule->cells;
+    }
+    return NULL;
+}
+
 /* A voltage across the shunt is a current: shunts are named by the current that makes 75 mV. */
 static char *shunt(const struct terms *t)
 {
@@ -154,7 +169,7 @@ static char *shunt(const struct terms *t)
         !fetch(t, t->rule->cells, &rated) || left.value < 0 || left.value > INT32_MAX || rated.value < 0 ||
         rated.value > INT32_MAX)
         return NULL;
-    int64_t current = left.value * rated.value / SHUNT_MV;
+    int64_t current = profile_shunt_current(left.value, rated.value);
     if (current > right.value)
         return NULL;
     g_autofree char *l = profile_value_format(&left);

@@ -132,29 +132,47 @@ enum yd1363_state yd1363_decode(struct yd1363_decoder *decoder, uint8_t byte, st
     return last ? finish(decoder, frame) : YD1363_MORE;
 }
 
+struct rtn {
+    uint8_t rtn;
+    const char *name, *advice;
+};
+static const struct rtn rtns[] = {
+    {0x00, "normal", ""},
+    {0x01, "wrong VER", "frame.version of the profile is not this board's"},
+    {0x02, "wrong CHKSUM", "the line spoils requests: look at cable, ground and termination"},
+    {0x03, "wrong LCHKSUM", "the line spoils requests: look at cable, ground and termination"},
+    {0x04, "unknown command", "this board has not what the profile describes"},
+    {0x05, "wrong command format", "this board takes the request in another form than the profile describes"},
+    {0x06, "data invalid", "the board does not take this value"},
+    {0x07, "no history", "there is no record, or the log is not open"},
+    {0x09, "operation failed",
+     "the board's own conditions are not met: look at its current and what is active"},
+    {0x90, "wrong ADR", "the address of the request is not the board's: look at its DIP switch"},
+    {0x91, "internal communication failed", "restart the board, then take it to quality"},
+    {0xa0, "transfer failed", "nothing was written: restart the board, then take it to quality"},
+    {0xe1, "wrong CID1", "frame.equipment of the profile is not this board's"},
+    {0xe2, "execution failed",
+     "the board's own conditions are not met: look at its current and what is active"},
+    {0xe3, "device fault", "take the board to quality"},
+    {0xe4, "no permission", "log in first, and with a password of the level it needs"},
+};
+
+static const struct rtn *find_rtn(uint8_t rtn)
+{
+    for (size_t i = 0; i < sizeof rtns / sizeof rtns[0]; i++)
+        if (rtns[i].rtn == rtn)
+            return &rtns[i];
+    return NULL;
+}
+
 const char *yd1363_rtn_name(uint8_t rtn)
 {
-    static const struct {
-        uint8_t rtn;
-        const char *name;
-    } names[] = {{0x00, "normal"},
-                 {0x01, "wrong VER"},
-                 {0x02, "wrong CHKSUM"},
-                 {0x03, "wrong LCHKSUM"},
-                 {0x04, "unknown command"},
-                 {0x05, "wrong command format"},
-                 {0x06, "data invalid"},
-                 {0x07, "no history"},
-                 {0x09, "operation failed"},
-                 {0x90, "wrong ADR"},
-                 {0x91, "internal communication failed"},
-                 {0xa0, "transfer failed"},
-                 {0xe1, "wrong CID1"},
-                 {0xe2, "execution failed"},
-                 {0xe3, "device fault"},
-                 {0xe4, "no permission"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].rtn == rtn)
-            return names[i].name;
-    return NULL;
+    const struct rtn *found = find_rtn(rtn);
+    return found ? found->name : NULL;
+}
+
+const char *yd1363_rtn_advice(uint8_t rtn)
+{
+    const struct rtn *found = find_rtn(rtn);
+    return found ? found->advice : NULL;
 }

@@ -36,3 +36,5 @@ enum yd1363_state yd1363_decode(struct yd1363_decoder *decoder, uint8_t byte, st
 
 /* "no permission"; NULL for codes the standard and its users do not name. */
 const char *yd1363_rtn_name(uint8_t rtn);
+/* What to do about it, for the codes that have a name. */
+const char *yd1363_rtn_advice(uint8_t rtn);

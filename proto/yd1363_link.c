@@ -72,11 +72,12 @@ bool yd1363_wrong_size(const struct board *board, const struct yd1363_exchange *
 static bool refused(const struct board *board, const struct yd1363_exchange *x,
                     const struct yd1363_frame *reply, GError **error)
 {
-    const char *why = yd1363_rtn_name(reply->cid2);
+    const char *why = yd1363_rtn_name(reply->cid2), *advice = yd1363_rtn_advice(reply->cid2);
     g_autoptr(GString) text = g_string_new(NULL);
     append_frame(text, x, reply);
-    return error_set(error, ERROR_REFUSED, "%s of board %u: the board answered '%s' (RTN %02XH):%s", x->name,
-                     board->address, why ? why : "a code that no document names", reply->cid2, text->str);
+    return error_set(error, ERROR_REFUSED, "%s of board %u: the board answered '%s' (RTN %02XH): %s:%s",
+                     x->name, board->address, why ? why : "a code that no document names", reply->cid2,
+                     advice ? advice : "take the board to quality", text->str);
 }
 
 static void note(struct waiting *w, char *why)

@@ -429,3 +429,13 @@ void yd1363_record(const uint8_t *p, struct board_record *record)
     record->cell_min_mv = u16(p + 20);
     record->temperature_max_mdeg = (int64_t)i16(p + 22) * 100;
 }
+
+/* A pack alone on its line may have address 0; packs are numbered from 1. */
+struct yd1363_pack yd1363_pack_of(const struct board *board)
+{
+    const struct profile_frame *frame = &board->profile->frame;
+    return (struct yd1363_pack){.pack = (uint8_t)MAX(board->address, 1),
+                                .layout = frame->pack_layout,
+                                .info_flag = frame->info_flag,
+                                .last_sensors = frame->last_sensors};
+}

@@ -18,6 +18,7 @@ struct yd1363_pack {
     int last_sensors; /* enum profile_last_sensors */
     int layout;       /* enum profile_pack_layout */
 };
+struct yd1363_pack yd1363_pack_of(const struct board *board); /* as the profile says */
 const char *yd1363_pack_analog(const struct yd1363_pack *how, const uint8_t *p, size_t n,
                                struct board_telemetry *t);
 /* After the analogue values: both must be of the same cells. */

@@ -311,3 +311,22 @@ int cli_main(int argc, char **argv)
     }
     return run_verb(verb, argc, argv, 1 + used);
 }
+
+bool cli_count(const char *text, const char *name, uint32_t *value, GError **error)
+{
+    guint64 parsed;
+    bool hex = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
+    if (!g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, G_MAXUINT32, &parsed, NULL))
+        return error_set(error, ERROR_USAGE, "%s: '%s' is not a number such as 0x08000000", name, text);
+    *value = (uint32_t)parsed;
+    return true;
+}
+
+bool cli_number(const struct cli_input *input, const char *name, uint32_t preset, uint32_t *value,
+                GError **error)
+{
+    const char *text = cli_get(input, name);
+    g_autofree char *option = g_strconcat("--", name, NULL);
+    *value = preset;
+    return !text || cli_count(text, option, value, error);
+}

@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct cli_option {
@@ -53,3 +54,8 @@ int cli_fail(const struct cli_input *input, GError *error);
 int cli_usage(const struct cli_input *input, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Prints one JSON line to stdout and frees it. */
 void cli_print_json(json_t *json);
+
+/* A number, decimal or 0x…; USAGE that names it. Of an option the preset when it is absent. */
+bool cli_count(const char *text, const char *name, uint32_t *value, GError **error);
+bool cli_number(const struct cli_input *input, const char *name, uint32_t preset, uint32_t *value,
+                GError **error);

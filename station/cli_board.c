@@ -37,25 +37,6 @@ static void flash_progress(void *context, enum loader_phase phase, uint64_t done
     fflush(stdout);
 }
 
-static bool parse_count(const char *text, const char *name, uint32_t *value, GError **error)
-{
-    guint64 parsed;
-    bool hex = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
-    if (!g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, G_MAXUINT32, &parsed, NULL))
-        return error_set(error, ERROR_USAGE, "%s: '%s' is not a number such as 0x08000000", name, text);
-    *value = (uint32_t)parsed;
-    return true;
-}
-
-static bool parse_number(const struct cli_input *input, const char *name, uint32_t preset, uint32_t *value,
-                         GError **error)
-{
-    const char *text = cli_get(input, name);
-    g_autofree char *option = g_strconcat("--", name, NULL);
-    *value = preset;
-    return !text || parse_count(text, option, value, error);
-}
-
 static struct image *load_image(const struct cli_input *input, const char *path, struct package **package,
                                 GError **error)
 {
@@ -68,7 +49,7 @@ static struct image *load_image(const struct cli_input *input, const char *path,
         trust_free(trust);
         return *package ? (*package)->image : NULL;
     }
-    if (!parse_number(input, "base", DEFAULT_FLASH_ADDRESS, &base, error))
+    if (!cli_number(input, "base", DEFAULT_FLASH_ADDRESS, &base, error))
         return NULL;
     g_autoptr(GBytes) bytes = bind_read_file(path, IMAGE_FILE_MAX, error);
     return bytes ? image_parse(path, bytes, true, base, error) : NULL;
@@ -89,10 +70,10 @@ static bool flash_with(const struct cli_input *input, struct wire *wire, const s
 {
     struct loader_memory memory = {
         .erase_page_ms_max = 400, .program_block_ms_max = 500, .mass_erase_ms_max = 30000};
-    if (!parse_number(input, "flash-address", DEFAULT_FLASH_ADDRESS, &memory.address, error) ||
-        !parse_number(input, "flash-size", DEFAULT_FLASH_SIZE, &memory.size, error) ||
-        !parse_number(input, "page-size", DEFAULT_PAGE, &memory.page, error) ||
-        !parse_number(input, "unique-id", DEFAULT_UNIQUE_ID, &memory.unique_id_address, error))
+    if (!cli_number(input, "flash-address", DEFAULT_FLASH_ADDRESS, &memory.address, error) ||
+        !cli_number(input, "flash-size", DEFAULT_FLASH_SIZE, &memory.size, error) ||
+        !cli_number(input, "page-size", DEFAULT_PAGE, &memory.page, error) ||
+        !cli_number(input, "unique-id", DEFAULT_UNIQUE_ID, &memory.unique_id_address, error))
         return false;
     const struct loader_kind *kind = loader_kind_find(cli_get(input, "loader"));
     if (!kind)
@@ -142,60 +123,6 @@ static int flash(const struct cli_input *input)
     return ok ? 0 : cli_fail(input, error);
 }
 
-void session_close(struct session *session)
-{
-    board_close(session->board);
-    wire_close(session->wire);
-    profile_free(session->profile);
-    secret_free(session->password);
-}
-
-void session_explain(const struct session *session, GError *error)
-{
-    if (error_kind(error) != ERROR_SILENT || !session->profile || !session->profile->wake)
-        return;
-    char *more =
-        g_strdup_printf("%s; a board that sleeps is silent: %s", error->message, session->profile->wake);
-    g_free(error->message);
-    error->message = more;
-}
-
-bool session_open(const struct cli_input *input, struct session *session, GError **error)
-{
-    const char *path = cli_get(input, "profile");
-    uint32_t address;
-    if (!cli_has(input, "link") || !path)
-        return error_set(error, ERROR_USAGE, "--link and --profile are needed");
-    g_autoptr(GBytes) bytes = bind_read_file(path, BIND_FILE_MAX, error);
-    if (!bytes)
-        return false;
-    g_autoptr(bind_report_auto) report = bind_report_new(path, bytes);
-    session->profile = profile_load(path, bytes, report);
-    if (!session->profile)
-        return !bind_report_check(report, error) ? false
-                                                 : error_set(error, ERROR_AUTHOR, "%s: not a profile", path);
-    const struct wire_options options = {.line = session->profile->line, .tick = tick_real()};
-    if (!parse_number(input, "address", (uint32_t)session->profile->address, &address, error) ||
-        !(session->wire = wire_open(cli_get(input, "link"), &options, error)) ||
-        !(session->board =
-              board_open(session->profile, session->wire, address, cli_has(input, "allow-reference"), error)))
-        return false;
-    if (!cli_has(input, "password-file"))
-        return true;
-    session->password = secret_from_file(cli_get(input, "password-file"), error);
-    return session->password && board_login(session->board, 1, session->password, error);
-}
-
-const struct profile_item *session_item(const struct session *session, const char *key, GError **error)
-{
-    const struct profile_item *item = profile_item_find(session->profile, key);
-    const char *near = item ? NULL : profile_item_suggest(session->profile, key);
-    if (!item)
-        error_set(error, ERROR_USAGE, "no item '%s' in this profile%s%s%s", key,
-                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-    return item;
-}
-
 static void print_value(const struct cli_input *input, const char *key, const struct item_value *value)
 {
     g_autofree char *text = value->absent ? g_strdup("(not set)") : profile_value_format(value);
@@ -208,6 +135,24 @@ static void print_value(const struct cli_input *input, const char *key, const st
             value->item->secret ? (json_int_t)0 : (json_int_t)value->raw, "absent", value->absent));
     else
         printf("%s %s\n", key, text);
+}
+
+/* A threshold in millivolts across a shunt says little to who thinks of its current. */
+static bool print_shunt_current(const struct cli_input *input, struct session *session,
+                                const struct item_value *value, GError **error)
+{
+    const struct profile_item *shunt =
+        profile_item_find(session->profile, profile_shunt_of(session->profile, value->item));
+    struct item_value rated;
+    if (!shunt || input->json)
+        return true;
+    if (!board_read_item(session->board, shunt, &rated, error))
+        return false;
+    g_autofree char *current =
+        quantity_format(QUANTITY_CURRENT, profile_shunt_current(value->value, rated.value));
+    g_autofree char *name = profile_value_format(&rated);
+    printf("  = %s across the shunt of %s (%s)\n", current, name, shunt->key);
+    return true;
 }
 
 /* Each element of an item that has several, numbered from 1. */
@@ -223,6 +168,8 @@ static bool read_elements(const struct cli_input *input, struct session *session
         if (!board_read_item(session->board, &element, &value, error))
             return false;
         print_value(input, key, &value);
+        if (!print_shunt_current(input, session, &value, error))
+            return false;
     }
     return true;
 }
@@ -265,21 +212,38 @@ static bool board_clock_verb(const struct cli_input *input, struct session *sess
     return true;
 }
 
+/* What tells a board apart that has no unique id. */
+static bool read_serial(struct session *session, char *text, gsize size, GError **error)
+{
+    const struct profile_item *item = profile_item_find(session->profile, session->profile->serial_item);
+    struct item_value value;
+    text[0] = '\0';
+    if (session->profile->unit != UNIT_SERIAL_NUMBER || !item)
+        return true;
+    if (!board_read_item(session->board, item, &value, error))
+        return false;
+    g_strlcpy(text, value.absent ? "(not set)" : value.text, size);
+    return true;
+}
+
 static bool board_identify_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     struct board_identity identity;
-    char id[BOARD_UNIQUE_ID_TEXT] = "";
-    if (!board_identify(session->board, &identity, error))
+    char id[BOARD_UNIQUE_ID_TEXT] = "", sn[sizeof((struct item_value *)NULL)->text];
+    if (!board_identify(session->board, &identity, error) || !read_serial(session, sn, sizeof sn, error))
         return false;
     if (identity.has_unique_id)
         board_unique_id_text(identity.unique_id, id);
     if (input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:s,s:s,s:s}}", "v", 1, "type", "info", "data",
+        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s,s:s,s:s,s:s,s:s}}", "v", 1, "type", "info", "data",
                                  "product", identity.product, "hardware", identity.hardware, "firmware",
-                                 identity.firmware, "bootloader", identity.bootloader, "unique_id", id));
+                                 identity.firmware, "bootloader", identity.bootloader, "unique_id", id,
+                                 "serial_number", sn));
     else
         printf("product %s\nhardware %s\nfirmware %s\nbootloader %s\nunique id %s\n", identity.product,
                identity.hardware, identity.firmware, identity.bootloader, id);
+    if (!input->json && sn[0])
+        printf("serial number %s\n", sn);
     return true;
 }
 
@@ -290,8 +254,7 @@ static bool board_register_verb(const struct cli_input *input, struct session *s
     const char *value = input->arguments->len > 1 ? g_ptr_array_index(input->arguments, 1) : NULL;
     uint32_t at, wanted = 0;
     uint16_t found;
-    if (!parse_count(number, "register", &at, error) ||
-        (value && !parse_count(value, "value", &wanted, error)))
+    if (!cli_count(number, "register", &at, error) || (value && !cli_count(value, "value", &wanted, error)))
         return false;
     if (at > 0xffff || wanted > 0xffff)
         return error_set(error, ERROR_USAGE, "registers and their values are 0 to 65535");
@@ -306,36 +269,25 @@ static bool board_register_verb(const struct cli_input *input, struct session *s
     return true;
 }
 
-static int with_session(const struct cli_input *input,
-                        bool (*deed)(const struct cli_input *, struct session *, GError **))
-{
-    GError *error = NULL;
-    struct session session = {0};
-    bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
-    session_explain(&session, error);
-    session_close(&session);
-    return ok ? 0 : cli_fail(input, error);
-}
-
 static int read_verb(const struct cli_input *input)
 {
-    return with_session(input, board_read_verb);
+    return session_run(input, board_read_verb);
 }
 static int image_verb(const struct cli_input *input)
 {
-    return with_session(input, board_image_verb);
+    return session_run(input, board_image_verb);
 }
 static int clock_verb(const struct cli_input *input)
 {
-    return with_session(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
+    return session_run(input, cli_has(input, "auto") ? session_clock_auto : board_clock_verb);
 }
 static int register_verb(const struct cli_input *input)
 {
-    return with_session(input, board_register_verb);
+    return session_run(input, board_register_verb);
 }
 static int identify_verb(const struct cli_input *input)
 {
-    return with_session(input, board_identify_verb);
+    return session_run(input, board_identify_verb);
 }
 
 static const struct cli_option board_options[] = {BOARD_OPTIONS, {NULL}};

@@ -195,16 +195,6 @@ static bool board_calibrate_verb(const struct cli_input *input, struct session *
     return error_set(error, ERROR_USAGE, "there are: " CALIBRATIONS);
 }
 
-static int with_session(const struct cli_input *input,
-                        bool (*deed)(const struct cli_input *, struct session *, GError **))
-{
-    GError *error = NULL;
-    struct session session = {0};
-    bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
-    session_close(&session);
-    return ok ? 0 : cli_fail(input, error);
-}
-
 static bool board_polarity_verb(const struct cli_input *input, struct session *session, GError **error)
 {
     enum profile_polarity found;
@@ -220,20 +210,52 @@ static bool board_polarity_verb(const struct cli_input *input, struct session *s
 
 static int polarity_verb(const struct cli_input *input)
 {
-    return with_session(input, board_polarity_verb);
+    return session_run(input, board_polarity_verb);
+}
+
+/* The new one takes the place of the old one in its file, so that the next login knows it. */
+static bool board_password_verb(const struct cli_input *input, struct session *session, GError **error)
+{
+    const char *file = cli_get(input, "password-file"), *from = cli_get(input, "new-password-file");
+    bool sent = false;
+    if (!file || !from)
+        return error_set(error, ERROR_USAGE, "--password-file and --new-password-file are needed");
+    struct secret *wanted = secret_from_file(from, error);
+    bool ok = wanted && board_change_password(session->board, 1, session->password, wanted, &sent, error);
+    g_autoptr(GError) failure = NULL;
+    if (ok && !g_file_set_contents_full(file, secret_reveal(wanted), -1,
+                                        G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600,
+                                        &failure))
+        ok = error_set(error, ERROR_STORAGE, "%s%s", failure->message,
+                       sent ? ": the board has the new password already, keep its file" : "");
+    secret_free(wanted);
+    if (ok)
+        printf(sent ? "the board and %s have the new password\n"
+                    : "the station alone looks at this password: %s has the new one, nothing was sent\n",
+               file);
+    return ok;
+}
+
+static int password_verb(const struct cli_input *input)
+{
+    return session_run(input, board_password_verb);
 }
 
 static int telemetry_verb(const struct cli_input *input)
 {
-    return with_session(input, board_telemetry_verb);
+    return session_run(input, board_telemetry_verb);
 }
 
 static int calibrate_verb(const struct cli_input *input)
 {
-    return with_session(input, board_calibrate_verb);
+    return session_run(input, board_calibrate_verb);
 }
 
 static const struct cli_option options[] = {BOARD_OPTIONS, {NULL}};
+static const struct cli_option password_options[] = {
+    BOARD_OPTIONS,
+    {"new-password-file", 0, "FILE", false, "file (mode 0600) with the password from now on"},
+    {NULL}};
 static const struct cli_option polarity_options[] = {
     BOARD_OPTIONS,
     {"yes", 'y', NULL, false, "no charger and no load are connected: the charge FET may go off for a moment"},
@@ -255,6 +277,14 @@ const struct cli_verb cli_live_verbs[] = {
              "`board telemetry` shows them, sensors from 0: cells', MOSFET, ambient.",
      .options = options,
      .run = calibrate_verb},
+    {.name = "board password",
+     .arguments = "",
+     .summary = "change the write password",
+     .text = "A board that looks at passwords itself is told, and proves the new one by a login. Where the "
+             "station alone does (`auth: host`), nothing is sent. Either way the new password replaces the "
+             "old one in the file of --password-file.",
+     .options = password_options,
+     .run = password_verb},
     {.name = "board polarity",
      .arguments = "",
      .summary = "measure which way round the board's FET commands switch",

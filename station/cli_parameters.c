@@ -108,7 +108,7 @@ static bool waived(const struct import *import, const struct profile_rule *rule)
 static void rule_broken(void *context, const struct profile_rule *rule, const char *sentence)
 {
     struct import *import = context;
-    if (!touches(import, rule) || waived(import, rule) || cli_has(import->input, "engineer"))
+    if (!touches(import, rule) || waived(import, rule) || cli_has(import->input, "override-rules"))
         fprintf(stderr, "packline: warning: %s\n", sentence);
     else
         g_string_append_printf(import->broken, "%s%s (%s%s)", import->broken->len ? "; " : "", sentence,
@@ -340,6 +340,41 @@ static bool parse_word(const struct profile_item *item, const char *word, struct
     return ok;
 }
 
+/* What an operation writes goes around its checks when it is written alone: interlocks, polarity, the reading
+ * after restored defaults. */
+static bool check_operation(const struct session *session, const struct profile_item *item, GError **error)
+{
+    static const struct {
+        enum profile_procedure_name procedure;
+        const char *operation;
+    } operations[] = {{PROCEDURE_FACTORY_DEFAULTS, "factory-defaults"},
+                      {PROCEDURE_SLEEP, "sleep"},
+                      {PROCEDURE_CHARGE_FET, "charge-fet-on` or `charge-fet-off"},
+                      {PROCEDURE_DISCHARGE_FET, "discharge-fet-on` or `discharge-fet-off"}};
+    for (gsize i = 0; item->access == ACCESS_ENGINEERING && i < G_N_ELEMENTS(operations); i++) {
+        const struct profile_procedure *found =
+            profile_procedure_find(session->profile, operations[i].procedure);
+        for (guint k = 0; found && k < found->acts->len; k++) {
+            const struct bind_variant_value *act = g_ptr_array_index(found->acts, k);
+            if (strcmp(act->variant->tag, "write") == 0 &&
+                ((const struct profile_act_write *)act->value)->in == item)
+                return error_set(error, ERROR_RULE,
+                                 "'%s' is written by an operation alone: `packline board control %s`",
+                                 item->key, operations[i].operation);
+        }
+    }
+    return true;
+}
+
+static bool may_write(const struct cli_input *input, const struct session *session,
+                      const struct profile_item *item, GError **error)
+{
+    if (!check_operation(session, item, error))
+        return false;
+    return item->access != ACCESS_ENGINEERING || cli_has(input, "engineer") ||
+           error_set(error, ERROR_RULE, "'%s' is for engineers: --engineer confirms it", item->key);
+}
+
 static bool parse_pairs(const struct cli_input *input, const struct session *session, GArray *values,
                         GError **error)
 {
@@ -347,7 +382,8 @@ static bool parse_pairs(const struct cli_input *input, const struct session *ses
     for (guint i = 0; i + 1 < words->len; i += 2) {
         struct item_value value;
         const struct profile_item *item = session_item(session, g_ptr_array_index(words, i), error);
-        if (!item || !parse_word(item, g_ptr_array_index(words, i + 1), &value, error))
+        if (!item || !may_write(input, session, item, error) ||
+            !parse_word(item, g_ptr_array_index(words, i + 1), &value, error))
             return false;
         if (find_value(values, item->key))
             return error_set(error, ERROR_USAGE, "'%s' is given twice", item->key);
@@ -406,30 +442,19 @@ static bool write_board(const struct cli_input *input, struct session *session, 
     return ok;
 }
 
-static int with_session(const struct cli_input *input,
-                        bool (*deed)(const struct cli_input *, struct session *, GError **))
-{
-    GError *error = NULL;
-    struct session session = {0};
-    bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
-    session_explain(&session, error);
-    session_close(&session);
-    return ok ? 0 : cli_fail(input, error);
-}
-
 static int write_verb(const struct cli_input *input)
 {
-    return with_session(input, write_board);
+    return session_run(input, write_board);
 }
 
 static int export_verb(const struct cli_input *input)
 {
-    return with_session(input, export_board);
+    return session_run(input, export_board);
 }
 
 static int import_verb(const struct cli_input *input)
 {
-    return with_session(input, import_board);
+    return session_run(input, import_board);
 }
 
 /* scan-bus */
@@ -485,7 +510,7 @@ static bool scan(const struct cli_input *input, struct session *session, GError 
 
 static int scan_verb(const struct cli_input *input)
 {
-    return with_session(input, scan);
+    return session_run(input, scan);
 }
 
 #define WAIVE_OPTION                                                                                         \
@@ -498,7 +523,8 @@ static const struct cli_option write_options[] = {
     BOARD_OPTIONS,
     WAIVE_OPTION,
     {"set", 0, "NAME", false, "write this named set of values of the profile; values given beside it count"},
-    {"engineer", 0, NULL, false, "write although rules of the profile are broken: each is a warning"},
+    {"engineer", 0, NULL, false, "write items that are for engineers"},
+    {"override-rules", 0, NULL, false, "write although rules of the profile are broken: each is a warning"},
     {NULL}};
 static const struct cli_option export_options[] = {
     BOARD_OPTIONS, {"out", 'o', "FILE", false, "file to write; default is the terminal"}, {NULL}};

@@ -1,4 +1,4 @@
-/* board control and board log: what a service technician asks a board to do, and its own history. */
+/* board control: what a service technician asks a board to do. */
 #include "station/cli_session.h"
 
 #include "station/base/error.h"
@@ -6,116 +6,6 @@
 #include <string.h>
 
 extern const struct cli_verb cli_service_verbs[];
-
-static bool print_record(void *context, const struct board_record *record, GError **error)
-{
-    const struct cli_input *input = context;
-    (void)error;
-    g_autofree char *when = tick_format_utc(record->wall_us);
-    if (record->event_only && input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s}}", "v", 1, "type", "info", "data", "id",
-                                 (json_int_t)record->id, "time", when, "what", record->what));
-    else if (record->event_only)
-        printf("%6u  %.19s  %s\n", record->id, when, record->what);
-    if (record->event_only)
-        return true;
-    if (input->json)
-        cli_print_json(json_pack("{s:i,s:s,s:{s:I,s:s,s:s,s:I,s:I,s:I}}", "v", 1, "type", "info", "data",
-                                 "id", (json_int_t)record->id, "time", when, "what", record->what, "pack_mv",
-                                 (json_int_t)record->pack_mv, "current_ma", (json_int_t)record->current_ma,
-                                 "cell_max_mv", (json_int_t)record->cell_max_mv));
-    else
-        printf("%6u  %.19s  %-16s  %7.2f V  %8.2f A  %lld mV\n", record->id, when, record->what,
-               (double)record->pack_mv / 1e3, (double)record->current_ma / 1e3,
-               (long long)record->cell_max_mv);
-    return true;
-}
-
-/* The log as a file, with the numbers of the board it comes from. */
-struct kept {
-    GString *text;
-    char serial[PROFILE_LENGTH_MAX + 1], barcode[PROFILE_LENGTH_MAX + 1];
-    unsigned records;
-};
-
-static bool keep_record(void *context, const struct board_record *record, GError **error)
-{
-    (void)error;
-    struct kept *kept = context;
-    g_autofree char *when = tick_format_utc(record->wall_us);
-    g_autofree char *what = g_strdelimit(g_strdup(record->what), ",\"\n", ' ');
-    g_string_append_printf(kept->text, "%u,%s,%s,%s,%s", record->id, when, what, kept->barcode, kept->serial);
-    if (record->event_only)
-        g_string_append(kept->text, ",,,,,,,\n");
-    else
-        g_string_append_printf(kept->text,
-                               ",%u,%" G_GINT64_FORMAT ",%" G_GINT64_FORMAT ",%.3f,%" G_GINT64_FORMAT
-                               ",%" G_GINT64_FORMAT ",%.1f\n",
-                               record->cells, record->pack_mv, record->current_ma,
-                               (double)record->soc_ppc / 1e3, record->cell_max_mv, record->cell_min_mv,
-                               (double)record->temperature_max_mdeg / 1e3);
-    kept->records++;
-    return true;
-}
-
-static bool board_text(struct session *session, const char *key, char text[PROFILE_LENGTH_MAX + 1],
-                       GError **error)
-{
-    const struct profile_item *item = profile_item_find(session->profile, key);
-    struct item_value value = {0};
-    if (!item)
-        return true;
-    if (!board_read_item(session->board, item, &value, error))
-        return false;
-    g_strlcpy(text, value.absent ? "" : value.text, PROFILE_LENGTH_MAX + 1);
-    g_strdelimit(text, ",\"\n", ' ');
-    return true;
-}
-
-/* Kept only when it was read to the board's own end. */
-static bool keep_log(struct session *session, const char *path, GError **error)
-{
-    g_autoptr(GString) text = g_string_new(
-        "id,time,what,pcb_barcode,serial_number,cells,pack_mv,current_ma,soc,cell_max_mv,cell_min_mv,"
-        "temperature_max\n");
-    struct kept kept = {.text = text};
-    g_autoptr(GError) failure = NULL;
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return error_set(error, ERROR_USAGE, "%s is there already: nothing is written over it", path);
-    if (!board_text(session, session->profile->serial_item, kept.serial, error) ||
-        !board_text(session, session->profile->barcode_item, kept.barcode, error) ||
-        !board_history_read(session->board, keep_record, &kept, error))
-        return false;
-    if (!g_file_set_contents_full(path, text->str, (gssize)text->len,
-                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
-                                  &failure))
-        return error_set(error, ERROR_STORAGE, "%s", failure->message);
-    printf("%u records in %s\n", kept.records, path);
-    return true;
-}
-
-/* A log is erased only behind its export, which went to its own end. */
-static bool erase_log(const struct cli_input *input, struct session *session, GError **error)
-{
-    const char *path = cli_get(input, "keep");
-    if (!path)
-        return error_set(error, ERROR_USAGE, "--erase needs --keep FILE: the log is read into it first");
-    if (!board_history_can_erase(session->board, error) || !keep_log(session, path, error) ||
-        !board_history_erase(session->board, error))
-        return false;
-    puts("the board's log is erased");
-    return true;
-}
-
-static bool board_log_verb(const struct cli_input *input, struct session *session, GError **error)
-{
-    session->board->alarm_log = cli_has(input, "alarms");
-    if (cli_has(input, "erase"))
-        return erase_log(input, session, error);
-    if (cli_has(input, "keep"))
-        return keep_log(session, cli_get(input, "keep"), error);
-    return board_history_read(session->board, print_record, (void *)input, error);
-}
 
 /* What a service technician may ask a board to do, one visible table. */
 static const struct {
@@ -237,20 +127,6 @@ static bool antitheft_off(const struct cli_input *input, struct session *session
     return ok;
 }
 
-static bool change_password(const struct cli_input *input, struct session *session, GError **error)
-{
-    const char *path = cli_get(input, "new-password-file");
-    if (!path || !session->password)
-        return error_set(error, ERROR_USAGE,
-                         "change-password needs --password-file with the old one and --new-password-file");
-    struct secret *wanted = secret_from_file(path, error);
-    /* Logging in with it is the read-back. */
-    bool ok = wanted && board_change_password(session->board, 1, session->password, wanted, error) &&
-              board_login(session->board, 1, wanted, error);
-    secret_free(wanted);
-    return ok;
-}
-
 static bool calibrate_reset(const struct cli_input *input, struct session *session, GError **error)
 {
     (void)input;
@@ -261,9 +137,7 @@ static bool calibrate_reset(const struct cli_input *input, struct session *sessi
 static const struct {
     const char *name;
     bool (*run)(const struct cli_input *, struct session *, GError **);
-} others[] = {{"calibrate-reset", calibrate_reset},
-              {"antitheft-off", antitheft_off},
-              {"change-password", change_password}};
+} others[] = {{"calibrate-reset", calibrate_reset}, {"antitheft-off", antitheft_off}};
 
 static bool board_control_verb(const struct cli_input *input, struct session *session, GError **error)
 {
@@ -291,46 +165,18 @@ static bool board_control_verb(const struct cli_input *input, struct session *se
     return error_set(error, ERROR_USAGE, "'%s': there are %s", name, names->str);
 }
 
-static int with_session(const struct cli_input *input,
-                        bool (*deed)(const struct cli_input *, struct session *, GError **))
-{
-    GError *error = NULL;
-    struct session session = {0};
-    bool ok = session_open(input, &session, &error) && deed(input, &session, &error);
-    session_explain(&session, error);
-    session_close(&session);
-    return ok ? 0 : cli_fail(input, error);
-}
-
-static int log_verb(const struct cli_input *input)
-{
-    return with_session(input, board_log_verb);
-}
-
 static int control_verb(const struct cli_input *input)
 {
-    return with_session(input, board_control_verb);
+    return session_run(input, board_control_verb);
 }
 
-static const struct cli_option log_options[] = {
-    BOARD_OPTIONS,
-    {"erase", 0, NULL, false, "erase the board's own log, once it is in the file of --keep"},
-    {"keep", 0, "FILE", false, "write the log to this new file, as CSV"},
-    {"alarms", 0, NULL, false, "of a board with two logs, the one of its alarms"},
-    {NULL}};
 static const struct cli_option control_options[] = {
     BOARD_OPTIONS,
     {"code-file", 0, "FILE", false, "file (mode 0600) with the close code, for antitheft-off"},
-    {"new-password-file", 0, "FILE", false, "file (mode 0600) with the new password, for change-password"},
     {"engineer", 0, NULL, false, "enter the bootloader although no loader of packline follows"},
     {NULL}};
 
 const struct cli_verb cli_service_verbs[] = {
-    {.name = "board log",
-     .arguments = "",
-     .summary = "read the board's history to its end marker",
-     .options = log_options,
-     .run = log_verb},
     {.name = "board control",
      .arguments = "OPERATION",
      .arguments_min = 1,

@@ -15,6 +15,9 @@ bool session_open(const struct cli_input *input, struct session *session, GError
 void session_close(struct session *session);
 /* Silence may be sleep: says how a board of this profile is woken. error may be NULL. */
 void session_explain(const struct session *session, GError *error);
+/* Opens a board, does it, and closes it; the verb's exit code. */
+typedef bool session_deed(const struct cli_input *input, struct session *session, GError **error);
+int session_run(const struct cli_input *input, session_deed *deed);
 /* board clock --auto, in cli_connect.c. */
 bool session_clock_auto(const struct cli_input *input, struct session *session, GError **error);
 

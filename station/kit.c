@@ -28,7 +28,9 @@ static const struct kit_family {
      "packages/monv4-24s-" KIT_VERSION, "MONV4-24S", "MV4-A"},
     {"mainx", "recipes/mainx.yaml", "recipes/boards/mainx-reference.yaml", .address = 32},
     {"seplos3", "recipes/seplos3-16s-330ah.yaml", "recipes/boards/seplos3.yaml", .package = NULL},
-    {"clever", "recipes/clever-100ah-16s.yaml", "recipes/boards/clever-176x33.yaml", NULL, NULL, NULL},
+    /* Its recipe needs no package: not every build takes one. */
+    {"clever", "recipes/clever-100ah-16s.yaml", "recipes/boards/clever-176x33.yaml",
+     "packages/clever-" KIT_VERSION, "CLV-176X33", "V3.0"},
     /* Its firmware is the maker's. */
     {"jbd", "recipes/jbd-100ah-4s.yaml", "recipes/boards/jbd-sp04s020.yaml", NULL, NULL, NULL},
     {.name = "rockets",
@@ -36,6 +38,11 @@ static const struct kit_family {
      .profile = "recipes/boards/rockets-smart.yaml",
      .scheme = "can-socket:",
      .number = "RS"},
+    {"topbms", "recipes/topbms-16s.yaml", "recipes/boards/topbms-v17.yaml", NULL, NULL, NULL},
+    {.name = "pace",
+     .recipe = "recipes/pace-100ah-16s.yaml",
+     .profile = "recipes/boards/pace-25.yaml",
+     .number = "1821"},
     {.name = "daly-modbus",
      .recipe = "recipes/daly-modbus-100ah-16s.yaml",
      .profile = "recipes/boards/daly-modbus-16s.yaml",

@@ -73,6 +73,8 @@ bool step_check_identity(struct step_context *context, const struct board_identi
 bool step_bind_board(struct step_context *context, const struct board_identity *identity,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The plan writes the serial number. */
+/* Boards acknowledge a write before it is in their non-volatile memory. */
+#define STEP_STORED_MS 500
 bool step_writes_serial(const struct step_context *context);
 bool step_bind_unique_id(struct step_context *context, const uint8_t id[12],
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

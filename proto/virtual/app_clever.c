@@ -5,16 +5,23 @@
 #include <string.h>
 #include <time.h>
 
-#define REPLY_MS    2
-#define COMMIT_MS   20
-#define TRIES_MAX   3
-#define RECORD_MS   400
-#define RECORD_SIZE 24
-#define DRIFT_PPM   20
-#define CELLS_MAX   176
-#define PACKS_MAX   8
-#define FLOWS_MA    500
-#define EQUIPMENT   0x46
+#define REPLY_MS      2
+#define COMMIT_MS     20
+#define TRIES_MAX     3
+#define RECORD_MS     400
+#define RECORD_SIZE   24
+#define DRIFT_PPM     20
+#define CELLS_MAX     176
+#define PACKS_MAX     8
+#define FLOWS_MA      500
+#define EQUIPMENT     0x46
+#define TEST_FIRMWARE "0.9.0" /* what a board comes with: the maker's 3.81 */
+
+/* A board that knows what is published, and nothing else. */
+static bool published(const struct vboard *board)
+{
+    return board->family == &vb_family_topbms;
+}
 
 uint8_t *clever_bytes(struct vboard *board, enum clever_block number)
 {
@@ -36,11 +43,20 @@ static void app_free(struct vb_app *app)
     g_free(app);
 }
 
+static void put_text(uint8_t *p, const char *text, unsigned width)
+{
+    memset(p, ' ', width);
+    memcpy(p, text, MIN(strlen(text), width));
+}
+
 static void app_start(struct vboard *board, int64_t now_us)
 {
     memset(board->app, 0, sizeof *board->app);
     board->app->stored_us = now_us;
     board->app->record_us = -((int64_t)1 << 60);
+    char version[17], product[17];
+    if (vb_flash_intact(board, version, product) && strcmp(version, TEST_FIRMWARE) != 0)
+        put_text(clever_bytes(board, CLEVER_ABOUT) + 28, version, 10);
 }
 
 /* A set for 16 LFP cells of 100 Ah: the manual prints none. Widths in bytes; temperatures in °C. */
@@ -75,21 +91,21 @@ static void restore(struct vb_nvm *nvm)
     memcpy(vb_block(nvm, CLEVER_OTHER)->bytes, other, sizeof other);
 }
 
-static void put_text(uint8_t *p, const char *text, unsigned width)
-{
-    memset(p, ' ', width);
-    memcpy(p, text, MIN(strlen(text), width));
-}
-
 static void factory(struct vboard *board)
 {
     static const struct {
         unsigned number, size;
-    } layout[] = {{CLEVER_PARAMETER, 58}, {CLEVER_PROTECT, 68},
-                  {CLEVER_ENABLE, 35},    {CLEVER_OTHER, 6},
-                  {CLEVER_SYSTEM, 24},    {CLEVER_CALIBRATION, 36},
-                  {CLEVER_LOGS, 8},       {CLEVER_BARCODE, 30},
-                  {CLEVER_ABOUT, 50},     {CLEVER_PRODUCT, CLEVER_PRODUCT_BYTES}};
+    } layout[] = {{CLEVER_PARAMETER, 58},
+                  {CLEVER_PROTECT, 68},
+                  {CLEVER_ENABLE, 35},
+                  {CLEVER_OTHER, 6},
+                  {CLEVER_SYSTEM, 24},
+                  {CLEVER_CALIBRATION, 36},
+                  {CLEVER_LOGS, 8},
+                  {CLEVER_PASSWORD, CLEVER_PASSWORD_BYTES},
+                  {CLEVER_BARCODE, 30},
+                  {CLEVER_ABOUT, 51},
+                  {CLEVER_PRODUCT, CLEVER_PRODUCT_BYTES}};
     struct vb_nvm *nvm = &board->nvm;
     for (unsigned i = 0; i < G_N_ELEMENTS(layout); i++)
         vb_block_add(nvm, i, layout[i].number, layout[i].size);
@@ -100,11 +116,15 @@ static void factory(struct vboard *board)
     vb_put(vb_block(nvm, CLEVER_LOGS)->bytes, 1, 2);
     vb_put(vb_block(nvm, CLEVER_LOGS)->bytes + 4, 1, 2);
     vb_put(vb_block(nvm, CLEVER_LOGS)->bytes + 6, 2, 2); /* alarms of the maker's own test */
+    memcpy(vb_block(nvm, CLEVER_PASSWORD)->bytes, "AF123456", CLEVER_PASSWORD_BYTES);
     uint8_t *about = vb_block(nvm, CLEVER_ABOUT)->bytes;
     put_text(about, vb_defect(board, "wrong-product") ? "CLV-OTHER" : "CLV-176X33", 20);
+    if (published(board) && vb_defect(board, "wrong-product"))
+        vb_block(nvm, CLEVER_PARAMETER)->bytes[AT_CELLS] = 8;
     put_text(about + 20, vb_defect(board, "wrong-hardware") ? "V1.0" : "V3.0", 8);
     put_text(about + 28, "3.81", 10);
     memcpy(about + 38, nvm->unique_id, 12);
+    about[AT_SERIAL_UPGRADE] = !vb_defect(board, "can-upgrade");
     memset(vb_block(nvm, CLEVER_BARCODE)->bytes, ' ', CLEVER_TEXT);
     memset(vb_block(nvm, CLEVER_PRODUCT)->bytes, ' ', CLEVER_PRODUCT_BYTES);
     uint8_t *sn = vb_block(nvm, CLEVER_PRODUCT)->bytes + (size_t)5 * CLEVER_TEXT;
@@ -118,6 +138,10 @@ static void factory(struct vboard *board)
 
 static void correction(const struct vboard *board, struct vb_correction *correction)
 {
+    if (published(board)) { /* nothing published calibrates: it comes calibrated */
+        vb_true_correction(board, correction);
+        return;
+    }
     const uint8_t *p = clever_bytes((struct vboard *)board, CLEVER_CALIBRATION);
     correction->zero_ma = (int16_t)vb_get(p + AT_ZERO, 2) * 10;
     for (unsigned i = 0; i < VB_SENSORS_MAX; i++)
@@ -167,12 +191,12 @@ static bool locked(const struct vboard *board)
 
 static uint8_t login(struct vboard *board, const uint8_t *info, unsigned n)
 {
-    static const char password[] = "AF123456";
-    if (n != 9)
+    const uint8_t *password = clever_bytes(board, CLEVER_PASSWORD);
+    if (n != 1 + CLEVER_PASSWORD_BYTES)
         return CLEVER_BAD_FORMAT;
     if (board->app->wrong_logins >= TRIES_MAX)
         return CLEVER_FAILED;
-    board->app->unlocked = info[0] && memcmp(info + 1, password, sizeof password - 1) == 0;
+    board->app->unlocked = info[0] && memcmp(info + 1, password, CLEVER_PASSWORD_BYTES) == 0;
     if (info[0] && !board->app->unlocked) {
         board->app->wrong_logins++;
         return CLEVER_NO_PERMISSION;
@@ -180,9 +204,23 @@ static uint8_t login(struct vboard *board, const uint8_t *info, unsigned n)
     return CLEVER_OK;
 }
 
+static uint8_t change_password(struct vboard *board, const uint8_t *info, unsigned n, int64_t now_us)
+{
+    if (n != 1 + 2 * CLEVER_PASSWORD_BYTES || info[0] == 0)
+        return CLEVER_BAD_FORMAT;
+    uint8_t rtn = login(board, info, 1 + CLEVER_PASSWORD_BYTES);
+    if (rtn != CLEVER_OK)
+        return rtn;
+    memcpy(clever_bytes(board, CLEVER_PASSWORD), info + 1 + CLEVER_PASSWORD_BYTES, CLEVER_PASSWORD_BYTES);
+    board->commit_us = now_us + vb_ms(board, COMMIT_MS);
+    return CLEVER_OK;
+}
+
 static struct vb_block *numbered(struct vboard *board, unsigned number)
 {
-    return number == CLEVER_PRODUCT || number == CLEVER_LOGS ? NULL : vb_block(&board->live, number);
+    return number == CLEVER_PRODUCT || number == CLEVER_LOGS || number == CLEVER_PASSWORD
+               ? NULL
+               : vb_block(&board->live, number);
 }
 
 static uint8_t read_block(struct vboard *board, const uint8_t *info, unsigned n)
@@ -293,6 +331,11 @@ static uint8_t control(struct vboard *board, const uint8_t *info, unsigned n, in
     case 1:
         vb_change_mode(board, VB_STARTING, now_us + vb_ms(board, 100));
         return CLEVER_OK;
+    case 2:
+        if (!clever_bytes(board, CLEVER_ABOUT)[AT_SERIAL_UPGRADE])
+            return CLEVER_BAD_DATA;
+        vb_change_mode(board, VB_BOOTLOADER, now_us + vb_ms(board, 100));
+        return CLEVER_OK;
     case 3:
         vb_change_mode(board, VB_ASLEEP, now_us + vb_ms(board, 50));
         return CLEVER_OK;
@@ -367,6 +410,8 @@ static uint8_t serve(struct vboard *board, const struct vb_request *r, int64_t n
 {
     bool own = r->n == 1 && (r->info[0] == board->address || r->info[0] == 0xff);
     uint8_t rtn;
+    if (published(board) && (r->command & 0xf0) == 0xd0)
+        return CLEVER_BAD_COMMAND;
     switch (r->command) {
     case 0x42:
         return own ? clever_analog(board) : CLEVER_BAD_DATA;
@@ -398,6 +443,8 @@ static uint8_t serve(struct vboard *board, const struct vb_request *r, int64_t n
     case 0xd8:
     case 0xd9:
         return read_log(board, r->command - 0xd8, r->info, r->n, now_us);
+    case 0xda:
+        return change_password(board, r->info, r->n, now_us);
     default:
         return CLEVER_BAD_COMMAND;
     }
@@ -443,6 +490,15 @@ const struct vb_family vb_family_clever = {.name = "clever",
                                            .app_start = app_start,
                                            .app_byte = app_byte,
                                            .app_tick = app_tick,
+                                           .correction = correction,
+                                           .cells = 16,
+                                           .parameters = CLEVER_PROTECT};
+const struct vb_family vb_family_topbms = {.name = "topbms",
+                                           .factory = factory,
+                                           .app_new = app_new,
+                                           .app_free = app_free,
+                                           .app_start = app_start,
+                                           .app_byte = app_byte,
                                            .correction = correction,
                                            .cells = 16,
                                            .parameters = CLEVER_PROTECT};

@@ -25,12 +25,14 @@ enum clever_block {
     CLEVER_SYSTEM = 0x05,
     CLEVER_CALIBRATION = 0x06,
     CLEVER_LOGS = 0x07,
+    CLEVER_PASSWORD = 0x08, /* no number on the wire */
     CLEVER_BARCODE = 0x10,
     CLEVER_ABOUT = 0x20,
     CLEVER_PRODUCT = 0xf1
 };
-#define CLEVER_TEXT          30
-#define CLEVER_PRODUCT_BYTES (7 * CLEVER_TEXT)
+#define CLEVER_PASSWORD_BYTES 8
+#define CLEVER_TEXT           30
+#define CLEVER_PRODUCT_BYTES  (7 * CLEVER_TEXT)
 
 /* Offsets in the blocks that the application itself looks at. */
 enum {
@@ -60,7 +62,8 @@ enum {
     AT_CYCLES = 12,
     AT_ZERO = 0,
     AT_HEAT = 2,
-    AT_ZERO_DONE = 35
+    AT_ZERO_DONE = 35,
+    AT_SERIAL_UPGRADE = 50
 };
 /* Switches of block 03, in the order of the manual's three groups. */
 enum {
@@ -90,7 +93,7 @@ struct vb_app {
     int64_t record_us;
 };
 
-extern const struct vb_family vb_family_clever;
+extern const struct vb_family vb_family_clever, vb_family_topbms;
 
 uint8_t *clever_bytes(struct vboard *board, enum clever_block number);
 unsigned clever_sensors(const struct vboard *board); /* cells', then MOS, then ambient */

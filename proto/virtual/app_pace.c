@@ -15,6 +15,8 @@ extern const struct vb_family vb_family_pace;
 #define FLOWS_MA      500
 #define ZERO_KELVIN   2730
 #define CONFIGURATION 0x01
+#define SERIAL        0xc2 /* product information, which its maker wrote */
+#define SERIAL_SIZE   40
 #define DRIFT_PPM     20
 
 enum rtn { OK = 0x00, BAD_COMMAND = 0x04, FAILED = 0x09 };
@@ -83,12 +85,12 @@ static void factory(struct vboard *board)
     vb_block_add(&board->nvm, 0, CONFIGURATION, size);
     for (unsigned i = 0; i < G_N_ELEMENTS(pairs); at += pairs[i++].size)
         memcpy(board->nvm.blocks[0].bytes + at, pairs[i].preset, pairs[i].size);
-}
-
-/* Nothing of it can be calibrated over this line: a board comes calibrated. */
-static void correction(const struct vboard *board, struct vb_correction *correction)
-{
-    (void)board, (void)correction;
+    g_autofree char *number = vb_defect(board, "foreign-sn")
+                                  ? g_strdup("OTHER-SN-1")
+                                  : g_strdup_printf("1821%010" G_GUINT64_FORMAT, board->nvm.unit_seed);
+    vb_block_add(&board->nvm, 1, SERIAL, SERIAL_SIZE);
+    memset(board->nvm.blocks[1].bytes, ' ', SERIAL_SIZE);
+    memcpy(board->nvm.blocks[1].bytes, number, MIN(strlen(number), SERIAL_SIZE));
 }
 
 static int64_t kelvin(struct vboard *board, unsigned sensor)
@@ -111,7 +113,7 @@ static uint8_t analog(struct vboard *board, const struct vb_request *r)
     vb_add(a, SENSORS, 1);
     for (unsigned i = 0; i < SENSORS; i++)
         vb_add(a, kelvin(board, i), 2);
-    vb_add(a, vb_true_ma(board) / 10, 2);
+    vb_add(a, vb_current_ma(board, true) / 10, 2);
     vb_add(a, sum, 2);
     vb_add(a, REMAINING, 2);
     vb_add(a, 3, 1);
@@ -170,8 +172,10 @@ static uint8_t text(struct vboard *board, const char *words, unsigned width)
 
 static uint8_t serial(struct vboard *board)
 {
-    g_autofree char *number = g_strdup_printf("182121%06u09D", (unsigned)(board->nvm.unit_seed % 1000000));
-    return text(board, number, vb_defect(board, "short-serial") ? 20 : 40);
+    struct vb_answer *a = &board->app->answer;
+    a->n = vb_defect(board, "short-serial") ? SERIAL_SIZE / 2 : SERIAL_SIZE;
+    memcpy(a->info, vb_block(&board->live, SERIAL)->bytes, a->n);
+    return OK;
 }
 
 static int64_t board_time_us(const struct vboard *board, int64_t now_us)
@@ -337,6 +341,8 @@ const struct vb_family vb_family_pace = {.name = "pace",
                                          .app_free = app_free,
                                          .app_start = app_start,
                                          .app_byte = app_byte,
-                                         .correction = correction,
+                                         /* It comes calibrated: nothing over this line does that. */
+                                         .correction = vb_true_correction,
                                          .cells = CELLS,
-                                         .parameters = CONFIGURATION};
+                                         .parameters = CONFIGURATION,
+                                         .from_zero = true};

@@ -60,6 +60,7 @@ struct vb_family {
     unsigned parameters;  /* number of the block that the defect lose-parameter resets */
     unsigned address;     /* of a board that nobody set another one; 0 = 1 */
     bool frames;          /* its line is a CAN bus: bytes are records of struct can_frame */
+    bool from_zero;       /* its DIP switch may say 0 */
     bool sleeps;          /* it is asleep when power comes, and has no bootloader on its line */
     int wake_ma, wake_ms; /* a charging current above this for so long wakes it */
 };

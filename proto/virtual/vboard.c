@@ -16,16 +16,16 @@
 
 extern const struct vb_family vb_family_basen, vb_family_clever, vb_family_daly, vb_family_daly_can,
     vb_family_daly_modbus, vb_family_jbd, vb_family_mainx, vb_family_mainx_tcp, vb_family_monv4,
-    vb_family_pace, vb_family_rockets, vb_family_seplos3, vb_family_tianpower;
+    vb_family_pace, vb_family_rockets, vb_family_seplos3, vb_family_tianpower, vb_family_topbms;
 
 /* The visible table, and its names. */
 static const struct vb_family *const families[] = {
     &vb_family_basen,   &vb_family_clever,  &vb_family_daly,      &vb_family_daly_can, &vb_family_daly_modbus,
     &vb_family_jbd,     &vb_family_mainx,   &vb_family_mainx_tcp, &vb_family_monv4,    &vb_family_pace,
-    &vb_family_rockets, &vb_family_seplos3, &vb_family_tianpower};
+    &vb_family_rockets, &vb_family_seplos3, &vb_family_tianpower, &vb_family_topbms};
 static const char *const family_names[G_N_ELEMENTS(families) + 1] = {
-    "basen",     "clever", "daly", "daly-can", "daly-modbus", "jbd",      "mainx",
-    "mainx-tcp", "monv4",  "pace", "rockets",  "seplos3",     "tianpower"};
+    "basen",     "clever", "daly", "daly-can", "daly-modbus", "jbd",       "mainx",
+    "mainx-tcp", "monv4",  "pace", "rockets",  "seplos3",     "tianpower", "topbms"};
 
 static const struct vboard_defect defects[] = {
     {"no-crc", "the bootloader lists no GET CHECKSUM"},
@@ -60,6 +60,7 @@ static const struct vboard_defect defects[] = {
     {"fet-inverted", "pace: 0 switches a FET on and 1 off"},
     {"short-serial", "pace: 20 characters of product information instead of 40"},
     {"board-password", "clever: the board itself checks the write password"},
+    {"can-upgrade", "clever: a build that takes no firmware over its serial line"},
     {"as-documented", "clever: answers as the document prints it: VER 21H, a flag byte, five values"},
     {"sensors", "clever: so many temperature sensors: sensors:33"},
     {"nmc-cells", "NMC cells at 3.7 V, and a board that reports them"},
@@ -239,8 +240,12 @@ struct vboard *vboard_new(const struct vboard_options *options, int64_t now_us, 
     board->mode_at_us = board->charged_us = board->commit_us = board->dirty_since_us = board->dirty_last_us =
         INT64_MAX;
     bool ok = find_family(board, options->family, error);
+    if (ok && options->address_zero && !board->family->from_zero)
+        ok = error_set(error, ERROR_USAGE, "boards of family %s have addresses from 1", options->family);
     if (ok) {
-        board->address = options->address ? options->address : MAX(board->family->address, 1);
+        board->address = options->address_zero ? 0
+                         : options->address    ? options->address
+                                               : MAX(board->family->address, 1);
         board->app = board->family->app_new();
     }
     for (unsigned i = 0; ok && options->defects && options->defects[i]; i++)

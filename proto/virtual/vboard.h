@@ -19,6 +19,7 @@ struct vboard_options {
     bool fast;                  /* flash and settle times divided by 100 */
     bool bootloader;            /* powered up with the boot pin set */
     unsigned address;           /* on the bus, or its DIP switches; 0 = as the family comes */
+    bool address_zero;          /* address 0, of a family that has it */
     uint64_t unit_seed;         /* unique id, sensor and calibration errors derive from it */
     int64_t wall_us;            /* UTC at power-on, for a clock that was never set it is ignored */
     const char *const *defects; /* names, NULL-terminated; vboard_defects lists them */

@@ -48,20 +48,27 @@ static const char *const seplos3_lacks[] = {"wrong-password",
 static const struct sim_skip clever_own[] = {{0x06, 0, 36},  {0x07, 0, 8},    {0x10, 0, 30},
                                              {0x20, 38, 12}, {0xf1, 150, 30}, {0, 0, 0}};
 /* Its firmware does not come over this line, its password is the station's, and there is no anti-theft. */
-static const char *const clever_lacks[] = {"no-crc",
-                                           "ack-no-write",
-                                           "cached-readback",
-                                           "stuck-bit",
-                                           "wrong-mcu",
-                                           "uid-after-reset",
-                                           "swapped-while-flashing",
-                                           "silent-after-flash",
-                                           "blank-flash",
-                                           "half-flashed",
-                                           "hung",
+#define NO_FIRMWARE                                                                                          \
+    "no-crc", "ack-no-write", "cached-readback", "stuck-bit", "wrong-mcu", "uid-after-reset",                \
+        "swapped-while-flashing", "silent-after-flash", "blank-flash", "half-flashed", "hung"
+static const char *const clever_lacks[] = {NO_FIRMWARE, "wrong-password", "antitheft-stuck", "bent-current",
+                                           NULL};
+/* What is published lets nobody change a limit, calibrate or set a clock. */
+static const char *const topbms_lacks[] = {NO_FIRMWARE,
                                            "wrong-password",
                                            "antitheft-stuck",
+                                           "wrong-hardware",
+                                           "clamp-parameter",
+                                           "lose-parameter",
+                                           "ack-param-no-write",
+                                           "no-zero",
+                                           "bent-current",
+                                           "rtc-stuck",
                                            NULL};
+static const struct sim_skip pace_own[] = {{0xc2, 0, 40}, {0, 0, 0}};
+/* No firmware, no login, no hardware revision, nothing that calibrates. */
+static const char *const pace_lacks[] = {
+    NO_FIRMWARE, "wrong-hardware", "wrong-password", "bent-current", "no-zero", "antitheft-stuck", NULL};
 /* The date, the bar code, what calibration left. */
 static const struct sim_skip jbd_own[] = {{0x10, 10, 2}, {0xa2, 1, 31}, {0xad, 0, 86}, {0, 0, 0}};
 static const char *const jbd_lacks[] = {"no-crc",
@@ -162,6 +169,21 @@ static const struct sim_family families[] = {
      .own = clever_own,
      .current_error_ma = 1300,
      .lacks = clever_lacks},
+    {.name = "topbms",
+     .serial_block = 0xf1,
+     .serial_at = 150,
+     .by_serial = true,
+     .clockless = true,
+     .own = clever_own,
+     .current_error_ma = 200,
+     .lacks = topbms_lacks},
+    {.name = "pace",
+     .serial_block = 0xc2,
+     .by_serial = true,
+     .own = pace_own,
+     .current_error_ma = 200,
+     .lacks = pace_lacks,
+     .has_number = true},
     {.name = "jbd",
      .serial_block = 0xa2,
      .serial_at = 1,

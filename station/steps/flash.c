@@ -203,9 +203,30 @@ static bool post_loader_identity(struct step_context *context, const struct load
     return step_post(context, &event, error);
 }
 
+/* Where the maker sells builds with and without an upgrade over this line, the board says which it is. One
+ * that sits in its bootloader has shown that it has one. */
+static bool check_build(struct step_context *context, GError **error)
+{
+    const struct profile *profile = context->plan->profile;
+    const struct profile_item *item = profile_item_find(profile, profile->firmware.build_item);
+    struct item_value value;
+    if (!item || context->in_bootloader)
+        return true;
+    if (!board_read_item(context->board, item, &value, error))
+        return false;
+    return value.raw != 0 ||
+           error_set(
+               error, ERROR_RULE,
+               "this build of the board takes no firmware over this line (%s is %s): use the maker's way "
+               "for it, and a recipe without `flash`",
+               item->key, value.absent ? "absent" : "off");
+}
+
 static bool run(struct step_context *context, GError **error)
 {
     context->firmware_proved = false;
+    if (!check_build(context, error))
+        return false;
     struct loader *loader = enter(context, error);
     if (!loader)
         return false;

@@ -24,7 +24,8 @@ static bool restart_by(struct step_context *context, int how, GError **error)
     case RESTART_COMMAND:
         return board_control(context->board, CONTROL_RESET, 0, error);
     case RESTART_POWER:
-        return bench_power_cycle(context->bench, POWER_OFF_MS, error);
+        return wire_pause_ms(context->wire, STEP_STORED_MS, error) &&
+               bench_power_cycle(context->bench, POWER_OFF_MS, error);
     case RESTART_PROMPT:
         if (!context->desk->ask(
                 context->desk->context,

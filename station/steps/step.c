@@ -432,7 +432,10 @@ bool step_write_values(struct step_context *context, const struct item_value *va
     if (!step_same_board(context, error) || !step_intent(context, "write", text, error))
         return false;
     context->restarts = 0;
+    /* A number that may be lost with the supply must not count as written: the board is known by it alone. */
     if (!board_write_values(context->board, values, n, error) ||
+        (context->plan->profile->unit == UNIT_SERIAL_NUMBER && step_writes_serial(context) &&
+         !wire_pause_ms(context->wire, STEP_STORED_MS, error)) ||
         !step_compare_values(context, values, n, "write", error) || !step_same_board(context, error))
         return false;
     for (unsigned i = 0; i < n; i++)

@@ -29,7 +29,7 @@ die() {
 # A demo station whose first unit passed; the tests then use its files with boards of their own.
 station_make() {
     (cd "$work" && PACKLINE_SHARE="$SOURCE" packline demo --family "$family" --once --speed fast --folder "$work/demo" --board 900001 \
-        --scan BSN90000001 >"$work/first" 2>&1) || {
+        --scan "${first_scan:-BSN90000001}" >"$work/first" 2>&1) || {
         cat "$work/first"
         die "the first unit did not pass"
     }

@@ -106,7 +106,30 @@ for family in daly tianpower; do
     expect 7 'no value of such a board moves to another'
 done
 replace jbd jbd-sp04s020 protect.cell_uv "2.4 V" config.shunt
+printf 'AF123456\n' >"$work/clever"
+chmod 600 "$work/clever"
+replace clever clever-176x33 alarm.difference "450 mV" other.scp --password-file "$work/clever"
+do_it scan-bus --last 2
+expect 0 'CLV-176X33'
+replace pace pace-25 protect.cell_ov "3.65 V" about.serial
+say "topbms: what describes the pack moves, the number of the new board stays"
+profile=topbms-v17
+far topbms 41
+do_it board write product.serial_number OLD-1
+do_it board write product.module_name PACK-48-100
+do_it board export --out "$work/topbms.yaml"
+expect 0
+sed -n '/^board:/,$p' "$work/topbms.yaml" | grep -qF 'product.serial_number: "OLD-1"' || die "the number does not stay with the board"
+far topbms 42
+do_it board write product.serial_number NEW-1
+do_it board import "$work/topbms.yaml" --keep "$work/topbms-keep.yaml"
+expect 0 '^1 values written, .* all read back'
+do_it board read product.serial_number product.module_name
+expect 0 'serial_number NEW-1'
+expect 0 'module_name PACK-48-100'
 say "a board without an address is not looked for at several"
+far jbd 42
+profile=jbd-sp04s020
 do_it scan-bus --last 3
 expect 2 'have no address'
 do_it scan-bus

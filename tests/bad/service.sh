@@ -32,7 +32,7 @@ board --password-file "$work/password" write config.full_capacity "200 Ah" prote
 expect 7 '[-]-waive capacity'
 board --password-file "$work/password" write config.full_capacity "200 Ah" config.nominal_capacity "200 Ah"
 expect 7 'capacity-full-units'
-board --password-file "$work/password" write --engineer alarm.cell_ov_start "3.62 V"
+board --password-file "$work/password" write --override-rules alarm.cell_ov_start "3.62 V"
 expect 0 'warning: .*alarm.cell_ov_start'
 board --password-file "$work/password" write protect.cell_ov_start
 expect 2
@@ -86,16 +86,17 @@ expect 0 'gyro.z 0'
 board --password-file "$work/password" write gyro.z 3
 expect 7 'must not be written'
 say "a changed password is the only one, also after the power was off"
-board --password-file "$work/password" control change-password --new-password-file "$work/changed"
-expect 0 'change-password: done'
+cp -p "$work/password" "$work/admin"
+board --password-file "$work/admin" password --new-password-file "$work/changed"
+expect 0 'have the new password'
 bench "BOAR:POW CYCL"
 sleep 0.2
 board --password-file "$work/password" read protect.cell_ov_start
 expect 1 'wrong password'
-board --password-file "$work/changed" control change-password --new-password-file "$work/password"
+board --password-file "$work/admin" password --new-password-file "$work/password"
 expect 0
-board control change-password --new-password-file "$work/changed"
-expect 2 'needs --password-file'
+board password --new-password-file "$work/changed"
+expect 2 'are needed'
 say "no sleep while charging"
 bench "SOUR:CURR 5" "OUTP ON"
 board control sleep

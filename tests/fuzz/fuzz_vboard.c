@@ -9,7 +9,7 @@
 static const struct {
     const char *family;
     uint8_t version, equipment;
-} families[] = {{"basen", 0x22, 0x4a}, {"clever", 0x21, 0x46}, {"pace", 0x25, 0x46}};
+} families[] = {{"basen", 0x22, 0x4a}, {"clever", 0x21, 0x46}, {"pace", 0x25, 0x46}, {"topbms", 0x21, 0x46}};
 static unsigned family;
 
 /* CID2 and INFO as a frame for this board. */

@@ -270,7 +270,7 @@ static const char usage_text[] =
     "      --speed real|fast  fast divides the board's waiting times by 100\n"
     "      --bootloader       power it up with the boot pin set\n"
     "      --defect NAME      may stand more than once; --list-defects\n"
-    "      --address N        address on the bus, 1 to 255; else that of the family's profile\n"
+    "      --address N        address on the bus, 0 to 255; else that of the family's profile\n"
     "      --unit-seed N      unique id and sensor errors of a new board\n"
     "      --slcan            a Lawicel adapter stands between the line and a board on a CAN bus\n"
     "      --allow-lan        listen on an address that is not loopback\n"
@@ -301,9 +301,9 @@ static const struct option long_options[] = {
 static void take_option(struct options *o, int letter, GPtrArray *defects)
 {
     guint64 number = 0;
-    if ((letter == 'a' && !g_ascii_string_to_unsigned(optarg, 10, 1, 255, &number, NULL)) ||
+    if ((letter == 'a' && !g_ascii_string_to_unsigned(optarg, 10, 0, 255, &number, NULL)) ||
         (letter == 'u' && !g_ascii_string_to_unsigned(optarg, 10, 0, G_MAXINT64, &number, NULL)))
-        die(optarg, letter == 'a' ? "an address is 1 to 255" : "a seed is a number", 2);
+        die(optarg, letter == 'a' ? "an address is 0 to 255" : "a seed is a number", 2);
     switch (letter) {
     case 'f':
         o->board.family = optarg;
@@ -330,6 +330,7 @@ static void take_option(struct options *o, int letter, GPtrArray *defects)
         break;
     case 'a':
         o->board.address = (unsigned)number;
+        o->board.address_zero = number == 0;
         break;
     case 'u':
         o->board.unit_seed = number;

@@ -389,13 +389,14 @@ static void test_masked(void)
     g_autofree char *path = g_build_filename(folder, "trace", NULL);
     g_autofree char *trace = NULL;
     struct secret *old = secret_from_text("888888"), *wanted = secret_from_text("777777");
+    bool sent;
     set_up(&f, NULL);
     board_close(f.board);
     f.far.wire = wire_trace(f.far.wire, path, NULL, NULL, &error);
     g_assert_no_error(error);
     f.board = board_open(f.profile, f.far.wire, 1, false, &error);
     g_assert_true(board_login(f.board, 1, old, &error));
-    g_assert_true(board_change_password(f.board, 1, old, wanted, &error));
+    g_assert_true(board_change_password(f.board, 1, old, wanted, &sent, &error));
     g_assert_false(board_login(f.board, 1, old, &error));
     g_assert_error(error, PACK_ERROR, ERROR_REFUSED);
     g_clear_error(&error);

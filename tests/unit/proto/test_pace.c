@@ -243,6 +243,37 @@ static void test_every_item(void)
     }
 }
 
+/* A pack alone on its line has the address 0. A family that counts from 1 has no such board. */
+static void test_address_zero(void)
+{
+    struct vboard_options options = {.family = "pace", .address_zero = true, .unit_seed = 7};
+    struct far far = {.dtr = false};
+    struct wire_options wire = {.tick = &far.clock.tick};
+    const struct wire_far_side side = {&far, far_accept, far_produce, far_next, far_signal, NULL};
+    g_autoptr(GError) error = NULL;
+    struct board_telemetry t;
+    struct profile *profile = load(NULL, NULL);
+    tick_virtual_init(&far.clock, 1795000000000000);
+    g_assert_true(wire_line_parse("9600-8N1", &wire.line, &error));
+    far.board = vboard_new(&options, tick_now(wire.tick), &error);
+    g_assert_no_error(error);
+    far.wire = wire_loop_open(&side, &wire);
+    struct board *board = board_open(profile, far.wire, 0, false, &error);
+    tick_sleep_until(&far.clock.tick, tick_deadline_ms(&far.clock.tick, 500));
+    g_assert_true(board_telemetry(board, &t, &error));
+    g_assert_cmpuint(t.cells, ==, 16);
+    board->address = 1;
+    g_assert_false(board_telemetry(board, &t, &error));
+    g_assert_error(error, PACK_ERROR, ERROR_SILENT);
+    g_clear_error(&error);
+    board_close(board);
+    profile_free(profile);
+    far_close(&far);
+    options.family = "clever";
+    g_assert_null(vboard_new(&options, 0, &error));
+    g_assert_nonnull(strstr(error->message, "from 1"));
+}
+
 /* Without a measurement no FET is switched; the measurement finds which way round this board is. */
 static void test_polarity(void)
 {
@@ -342,7 +373,7 @@ static void test_differences(void)
     struct item_value value;
     set_up(&f, 1, NULL, "short-serial");
     g_assert_true(board_read_item(f.board, profile_item_find(f.profile, "about.serial"), &value, &error));
-    g_assert_true(g_str_has_prefix(value.text, "182121"));
+    g_assert_true(g_str_has_prefix(value.text, "18210000000007"));
     tear_down(&f);
     set_up(&f, 1, NULL, "busy");
     value = parse(&f, "protect.cell_ov", "3.65 V");
@@ -362,6 +393,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pace/captures", test_captures);
     g_test_add_func("/pace/every-item", test_every_item);
+    g_test_add_func("/pace/address-zero", test_address_zero);
     g_test_add_func("/pace/polarity", test_polarity);
     g_test_add_func("/pace/clock-and-shutdown", test_clock_and_shutdown);
     g_test_add_func("/pace/rules", test_rules);
