@@ -64,9 +64,9 @@ printf '654321\n' >"$work/code"
 printf '111111\n' >"$work/bad-code"
 printf 'changed1\n' >"$work/changed"
 chmod 600 "$work/password" "$work/code" "$work/bad-code" "$work/changed"
-board --password-file "$work/password" write antitheft.gyro true antitheft.charge_activation true
+board --password-file "$work/password" write --engineer antitheft.gyro true antitheft.charge_activation true
 expect 0
-board --password-file "$work/password" write antitheft.gyro false
+board --password-file "$work/password" write --engineer antitheft.gyro false
 expect 1 'no permission'
 board --password-file "$work/password" control antitheft-off
 expect 2 '[-]-code-file'
@@ -77,9 +77,9 @@ expect 0 'antitheft.charge_activation false'
 board read antitheft.communication antitheft.gyro
 expect 0 'gyro false'
 say "the gyro's own settings, and a coordinate that cannot be written"
-board --password-file "$work/password" write gyro.x_recovery -- -7
+board --password-file "$work/password" write --engineer gyro.x_recovery -- -7
 expect 0 'gyro.x_recovery -7'
-board --password-file "$work/password" write gyro.z_zero 998 gyro.method 0
+board --password-file "$work/password" write --engineer gyro.z_zero 998 gyro.method 0
 expect 0
 board read gyro.z
 expect 0 'gyro.z 0'

@@ -15,10 +15,11 @@ die() {
 }
 start() { # FAMILY LISTEN: one board; it keeps its state from one start to the next
     stop
+    rm -f "$work/board"
     "$BUILD/packline-board" --family "$1" --listen "$2" --unit-seed 5 --speed fast --state "$work/$1.state" >"$work/board" &
     pid=$!
     for _ in $(seq 100); do
-        grep -q ^listening "$work/board" && break
+        grep -q ^listening "$work/board" 2>/dev/null && break
         sleep 0.05
     done
     listening=$(sed -n 's/^listening //p' "$work/board")
