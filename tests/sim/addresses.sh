@@ -16,10 +16,11 @@ die() {
 }
 start() { # FAMILY OPTION…
     stop
+    rm -f "$work/board"
     "$BUILD/packline-board" --family "$1" --speed fast --listen "unix:$work/line" "${@:2}" >"$work/board" 2>&1 &
     pid=$!
     for _ in $(seq 100); do
-        grep -q ^listening "$work/board" && break
+        grep -q ^listening "$work/board" 2>/dev/null && break
         sleep 0.05
     done
     grep -q ^listening "$work/board" || die "$1 does not start: $(cat "$work/board")"
@@ -37,6 +38,7 @@ for family in $families; do
     case $family in
     basen) profile=basen-lt55 ;;
     clever) profile=clever-176x33 ;;
+    topbms) profile=topbms-v17 ;;
     daly) profile=daly-uart-16s ;;
     daly-can) profile=daly-can-16s scheme=can-socket ;;
     daly-modbus) profile=daly-modbus-16s ;;
