@@ -36,8 +36,8 @@ struct board *board_open(const struct profile *profile, struct wire *wire, unsig
     if (profile->has_reference && !allow_reference && wire_is_physical(wire->url)) {
         error_set(error, ERROR_RULE,
                   "profile '%s' is a reference dialect, not the vendor's protocol: it may not go onto a "
-                  "physical wire "
-                  "without the station's override",
+                  "physical wire without the station's override (`allow_reference: true` of the slot, or "
+                  "--allow-reference)",
                   profile->profile);
         return NULL;
     }

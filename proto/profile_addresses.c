@@ -80,6 +80,13 @@ static void check_source(const struct completion *c, const void *map, int eviden
                           profile_evidence_name((enum profile_evidence)evidence));
 }
 
+/* What stays packline's own stays written where the profile says. */
+static void keep_source(int evidence, char **source, char **shipped)
+{
+    if (evidence == EVIDENCE_REFERENCE && !*source)
+        *source = g_steal_pointer(shipped);
+}
+
 /* The places of moved entries stay known to the site's file only while both live; checks name them. */
 static void put_block(const struct completion *c, struct profile_block *block)
 {
@@ -89,6 +96,7 @@ static void put_block(const struct completion *c, struct profile_block *block)
         struct profile_block *old = g_ptr_array_index(blocks, i);
         if (strcmp(old->name, block->name) != 0)
             continue;
+        keep_source(block->evidence, &block->source, &old->source);
         const struct profile_block spare = *old;
         *old = *block;
         *block = spare;
@@ -107,6 +115,7 @@ static void put_command(const struct completion *c, struct profile_command *comm
         struct profile_command *old = g_ptr_array_index(commands, i);
         if (strcmp(old->name, command->name) != 0)
             continue;
+        keep_source(command->evidence, &command->source, &old->source);
         const struct profile_command spare = *old;
         *old = *command;
         *command = spare;

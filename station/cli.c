@@ -8,6 +8,11 @@
 #define PACKLINE_VERSION "unknown"
 #endif
 
+#define EXIT_CODES                                                                                           \
+    "0 pass, 1 unit failed, 2 usage, 3 invalid file, 4 device not found, 5 communication lost,\n"            \
+    "6 verify mismatch, 7 refused by rule or permission, 8 instrument, 9 storage, 10 printer, 11 aborted,\n" \
+    "12 busy, 13 on hold, 70 internal.\n"
+
 static const struct cli_verb *verb_find(const char *const *words, int count, int *used)
 {
     const struct cli_verb *best = NULL;
@@ -62,22 +67,52 @@ static void print_help(const struct cli_verb *verb)
         else
             printf("      %-24s %s\n", left, option->doc);
     }
-    printf("\nExit codes: 0 pass, 1 unit failed, 2 usage, 3 invalid file, 4 device not found, 5 "
-           "communication lost,\n"
-           "6 verify mismatch, 7 refused by rule or permission, 8 instrument, 9 storage, 10 printer, 11 "
-           "aborted,\n"
-           "12 busy, 70 internal.\n");
+    printf("\nExit codes: " EXIT_CODES);
+}
+
+/* One line a verb: of all, or of those that begin with a word. How many there were. */
+static unsigned list_verbs(FILE *out, const char *first_word)
+{
+    size_t length = first_word ? strlen(first_word) : 0;
+    unsigned n = 0;
+    for (unsigned t = 0; cli_tables[t]; t++)
+        for (const struct cli_verb *verb = cli_tables[t]; verb->name; verb++) {
+            if (first_word && (strncmp(verb->name, first_word, length) != 0 || verb->name[length] != ' '))
+                continue;
+            fprintf(out, "  %-18s %s\n", verb->name, verb->summary);
+            n++;
+        }
+    return n;
 }
 
 static void print_overview(FILE *out)
 {
     fprintf(out, "Usage: packline VERB …\n\nFlashes and provisions battery-management boards, and keeps the "
                  "record.\n\n");
-    for (unsigned t = 0; cli_tables[t]; t++)
-        for (const struct cli_verb *verb = cli_tables[t]; verb->name; verb++)
-            fprintf(out, "  %-18s %s\n", verb->name, verb->summary);
+    list_verbs(out, NULL);
     fprintf(out,
             "\n'packline VERB --help' explains a verb. 'packline --version' says which build this is.\n");
+}
+
+static bool wants(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* `packline board` and `packline board --help` are half a verb: what it can become is shown. */
+static int no_verb(int argc, char **argv, int first)
+{
+    bool alone = argc == first + 1, help = wants(argc, argv, "--help") || wants(argc, argv, "-h");
+    if ((alone || help) && list_verbs(help ? stdout : stderr, argv[first]))
+        return help ? 0 : 2;
+    fprintf(stderr, "packline: error: no verb '%s%s%s'; these there are:\n", argv[first], alone ? "" : " ",
+            alone ? "" : argv[first + 1]);
+    if (!list_verbs(stderr, argv[first]))
+        list_verbs(stderr, NULL);
+    return 2;
 }
 
 static void roff_text(const char *text)
@@ -120,11 +155,7 @@ static void print_man(const struct cli_verb *verb)
         roff_text(option->doc);
         putchar('\n');
     }
-    printf(".SH EXIT STATUS\n0 pass, 1 unit failed, 2 usage, 3 invalid file, 4 device not found, 5 "
-           "communication lost, "
-           "6 verify mismatch, 7 refused by rule or permission, 8 instrument, 9 storage, 10 printer, 11 "
-           "aborted, "
-           "12 busy, 70 internal.\n");
+    printf(".SH EXIT STATUS\n" EXIT_CODES);
 }
 
 const GPtrArray *cli_all(const struct cli_input *input, const char *name)
@@ -266,14 +297,6 @@ static void gather_verb(int argc, char **argv, int first)
     }
 }
 
-static bool wants(int argc, char **argv, const char *word)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], word) == 0)
-            return true;
-    return false;
-}
-
 int cli_main(int argc, char **argv)
 {
     int used = 0;
@@ -297,10 +320,8 @@ int cli_main(int argc, char **argv)
         gather_verb(argc, argv, first);
         verb = verb_find((const char *const *)argv + first, argc - first, &used);
     }
-    if (!verb) {
-        fprintf(stderr, "packline: error: no verb '%s'; 'packline --help' lists them\n", argv[first]);
-        return 2;
-    }
+    if (!verb)
+        return no_verb(argc, argv, first);
     if (man) {
         print_man(verb);
         return 0;

@@ -134,149 +134,41 @@ static int lock_verb(const struct cli_input *input)
 }
 
 /* diff */
-#define FIELDS 12
-struct entry {
-    const char *name;
-    char *fields[FIELDS]; /* "offset 4", in a fixed order */
+struct differences {
+    const struct cli_input *input;
+    unsigned count;
 };
 
-static void entry_free(gpointer data)
+/* Name and title say what a file is called, not what it does to a board. */
+static void show_difference(void *context, const char *where, const char *key, const char *a, const char *b)
 {
-    struct entry *entry = data;
-    for (unsigned i = 0; i < FIELDS; i++)
-        g_free(entry->fields[i]);
-    g_free(entry);
-}
-
-static char *numbered(const char *word, int64_t number)
-{
-    return g_strdup_printf("%s %" G_GINT64_FORMAT, word, number);
-}
-
-static char *worded(const char *word, const char *text)
-{
-    return text ? g_strdup_printf("%s %s", word, text) : NULL;
-}
-
-static void add_entry(GPtrArray *entries, const struct entry *entry)
-{
-    g_ptr_array_add(entries, g_memdup2(entry, sizeof *entry));
-}
-
-static GPtrArray *entries_of(const struct profile *p)
-{
-    GPtrArray *all = g_ptr_array_new_with_free_func(entry_free);
-    add_entry(all, &(struct entry){
-                       "profile",
-                       {worded("dialect", p->dialect), worded("product", p->product),
-                        worded("line", p->line_text), numbered("address", p->address),
-                        numbered("charge_sign", p->charge_sign), worded("cells_item", p->cells_item),
-                        worded("capacity_item", p->capacity_item), worded("serial_item", p->serial_item),
-                        numbered("reply_max", p->reply_max), worded("chemistry", p->chemistry)}});
-    for (guint i = 0; i < p->blocks->len; i++) {
-        const struct profile_block *b = g_ptr_array_index(p->blocks, i);
-        add_entry(all, &(struct entry){
-                           b->name,
-                           {numbered("number", b->number), numbered("size", b->size),
-                            worded("read_command", b->read_command), numbered("read_number", b->read_number),
-                            numbered("in_image", b->in_image),
-                            worded("evidence", profile_evidence_name((enum profile_evidence)b->evidence))}});
-    }
-    for (guint i = 0; i < p->commands->len; i++) {
-        const struct profile_command *c = g_ptr_array_index(p->commands, i);
-        add_entry(all, &(struct entry){
-                           c->name,
-                           {numbered("code", c->code),
-                            worded("evidence", profile_evidence_name((enum profile_evidence)c->evidence))}});
-    }
-    for (guint i = 0; i < p->items->len; i++) {
-        const struct profile_item *t = g_ptr_array_index(p->items, i);
-        add_entry(
-            all,
-            &(struct entry){
-                t->key,
-                {worded("block", t->block), numbered("offset", t->offset), numbered("number", t->number),
-                 numbered("type", t->type), numbered("step", t->step), numbered("origin", t->origin),
-                 worded("preset", t->preset_text), worded("min", t->min_text), worded("max", t->max_text),
-                 numbered("access", t->access), numbered("width", t->width * t->count),
-                 worded("evidence", profile_evidence_name((enum profile_evidence)t->evidence))}});
-    }
-    for (guint i = 0; i < p->rules->len; i++) {
-        const struct profile_rule *r = g_ptr_array_index(p->rules, i);
-        add_entry(all,
-                  &(struct entry){r->name,
-                                  {numbered("check", r->check), worded("left", r->left),
-                                   worded("right", r->right), worded("cells", r->cells),
-                                   numbered("tolerance", r->tolerance), numbered("waivable", r->waivable)}});
-    }
-    return all;
-}
-
-static const struct entry *find(const GPtrArray *entries, const struct entry *like, guint nth)
-{
-    for (guint i = 0; i < entries->len; i++) {
-        const struct entry *entry = g_ptr_array_index(entries, i);
-        if (strcmp(entry->name, like->name) == 0 && nth-- == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-/* Blocks, commands, items and rules may share a name: the n-th of a name is held against the n-th. */
-static guint nth_of(const GPtrArray *entries, guint at)
-{
-    const struct entry *entry = g_ptr_array_index(entries, at);
-    guint nth = 0;
-    for (guint i = 0; i < at; i++)
-        nth += strcmp(((const struct entry *)g_ptr_array_index(entries, i))->name, entry->name) == 0;
-    return nth;
-}
-
-static unsigned show_difference(const struct entry *a, const struct entry *b)
-{
-    unsigned n = 0;
-    for (unsigned f = 0; f < FIELDS; f++)
-        if (g_strcmp0(a->fields[f], b->fields[f]) != 0) {
-            printf("~ %-32s %s -> %s\n", a->name, a->fields[f] ? a->fields[f] : "(none)",
-                   b->fields[f] ? b->fields[f] : "(none)");
-            n++;
-        }
-    return n;
+    struct differences *differences = context;
+    if (!where[0] && (strcmp(key, "profile") == 0 || strcmp(key, "title") == 0))
+        return;
+    differences->count++;
+    if (differences->input->json)
+        cli_print_json(json_pack("{s:i,s:s,s:{s:s,s:s?,s:s?,s:s?}}", "v", 1, "type", "info", "data", "where",
+                                 where, "key", key, "a", a, "b", b));
+    else if (!key)
+        printf("%c %s\n", a ? '-' : '+', where);
+    else
+        printf("~ %-32s %s %s -> %s\n", where[0] ? where : "profile", key, a ? a : "(none)",
+               b ? b : "(none)");
 }
 
 static int diff_verb(const struct cli_input *input)
 {
     GError *error = NULL;
+    struct differences differences = {input, 0};
     struct profile *a = load(g_ptr_array_index(input->arguments, 0), &error);
     struct profile *b = a ? load(g_ptr_array_index(input->arguments, 1), &error) : NULL;
-    if (!b) {
-        profile_free(a);
-        return cli_fail(input, error);
-    }
-    g_autoptr(GPtrArray) left = entries_of(a), right = entries_of(b);
-    unsigned n = 0;
-    for (guint i = 0; i < left->len; i++) {
-        const struct entry *entry = g_ptr_array_index(left, i);
-        const struct entry *other = find(right, entry, nth_of(left, i));
-        if (other) {
-            n += show_difference(entry, other);
-        } else {
-            printf("- %s\n", entry->name);
-            n++;
-        }
-    }
-    for (guint i = 0; i < right->len; i++) {
-        const struct entry *entry = g_ptr_array_index(right, i);
-        if (!find(left, entry, nth_of(right, i))) {
-            printf("+ %s\n", entry->name);
-            n++;
-        }
-    }
-    if (n == 0 && strcmp(a->sha256, b->sha256) != 0)
-        printf("the same line, blocks, commands, items and rules; the files differ in the rest\n");
+    if (b)
+        bind_difference(&profile_schema, a, b, show_difference, &differences);
+    if (b && !input->json && differences.count == 0 && strcmp(a->sha256, b->sha256) != 0)
+        printf("the files differ in name, title or spelling alone\n");
     profile_free(a);
     profile_free(b);
-    return n ? 1 : 0;
+    return error ? cli_fail(input, error) : differences.count ? 1 : 0;
 }
 
 /* probe */
@@ -310,6 +202,7 @@ static int probe_verb(const struct cli_input *input)
                   : -1;
     if (bad > 0)
         error_set(&error, ERROR_MISMATCH, "%d of the readings do not fit this profile", bad);
+    session_explain(&session, error);
     session_close(&session);
     return error ? cli_fail(input, error) : 0;
 }

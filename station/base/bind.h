@@ -126,6 +126,13 @@ char *bind_peek_schema(GBytes *bytes);
 /* Reads a file once, at most max bytes, refusing symbolic links' surprises with a clear AUTHOR error. */
 GBytes *bind_read_file(const char *path, size_t max, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Tells each difference between two loaded structs of one table. where = the maps that lead there ("" = the
+ * root), lists' entries by the text of their first key; key NULL = the entry stands on one side alone, the
+ * other is NULL. Places are not compared. */
+typedef void (*bind_differs)(void *context, const char *where, const char *key, const char *a, const char *b);
+void bind_difference(const struct bind_schema *schema, const void *a, const void *b, bind_differs differs,
+                     void *context);
+
 /* Checks a table itself, for the tests of whoever writes one: offsets inside the struct and used once,
  * presets that parse and lie in range, patterns that compile, unique keys, words and tags, a doc for each
  * key. An error of kind INTERNAL names the key by its path. */

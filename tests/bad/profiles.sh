@@ -26,7 +26,12 @@ expect 0 "reference dialect, not the vendor's protocol"
 grep -q 'reference item    protect.cell_ov_start' "$work/out" || die "no list of what is reference"
 sed -i -E 's/(key: protect.cell_ov_start, .*)evidence: reference/\1evidence: measured, source: "trace 7"/' "$work/site.yaml"
 do_it profile diff "$work/base.yaml" "$work/site.yaml"
-expect 1 'protect.cell_ov_start +evidence reference -> evidence measured'
+expect 1 'protect.cell_ov_start +evidence reference -> measured'
+sed -E 's/^interlock_current:.*//; s/^charge_sign:.*//; s/^(address:.*)/\1\ncharge_sign: -1\ninterlock_current: 2 A/' \
+    "$work/base.yaml" >"$work/other.yaml"
+do_it profile diff "$work/base.yaml" "$work/other.yaml"
+expect 1 'interlock_current 0 A -> 2 A'
+grep -q 'charge_sign 1 -> -1' "$work/out" || die "one difference hides another"
 sed -i 's/^title: .*/title: another/' "$work/base.yaml"
 do_it check "$work/site.yaml"
 expect 3 'is not the locked profile'
@@ -36,6 +41,14 @@ do_it check "$work/site.yaml"
 expect 0
 do_it profile new --from "$work/site.yaml" --out "$work/third.yaml"
 expect 2 'completes another profile already'
+
+for shipped in "$SOURCE"/recipes/boards/{clever-176x33,rockets-smart,monv4-reference,mainx-reference}.yaml; do
+    do_it profile new --from "$shipped" --out "$work/untouched.yaml"
+    expect 0
+    do_it profile diff "$shipped" "$work/untouched.yaml"
+    expect 0
+    rm "$work/untouched.yaml"
+done
 
 say "the completed profile speaks to the board; a probe reads only and tells a wrong one"
 board_start 810
@@ -134,7 +147,7 @@ for _ in $(seq 100); do
 done
 far=$(sed -nE 's/^[a-z]+ (tcp:.*)/\1/p' "$work/board.out") # may lead to anything: it counts as physical
 do_it board identify --link "$far" --profile "$profile"
-expect 7 "reference dialect, not the vendor's protocol"
+expect 7 "reference dialect, not the vendor's protocol.*--allow-reference"
 do_it scan-bus --link "$far" --profile "$profile" --last 1
 expect 7 "reference dialect, not the vendor's protocol"
 do_it profile probe --link "$far" --profile "$profile"
