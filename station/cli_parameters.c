@@ -7,6 +7,7 @@
 #include "station/base/error.h"
 
 #include <string.h>
+#include <unistd.h>
 
 extern const struct cli_verb cli_parameters_verbs[];
 
@@ -243,8 +244,8 @@ static bool write_changes(struct import *import, GError **error)
     }
     if (!write_values(import, error) || !still_same(import, &identity, error))
         return false;
-    printf("%u values written, %u held already; all read back. Before: %s\n", changed,
-           import->values->len - changed, cli_get(import->input, "keep"));
+    printf("%u %s written, %u held already; all read back. Before: %s\n", changed,
+           changed == 1 ? "value" : "values", import->values->len - changed, cli_get(import->input, "keep"));
     return true;
 }
 
@@ -485,6 +486,14 @@ static void show_board(const struct cli_input *input, const struct bus_board *bo
                id);
 }
 
+/* A silent address takes a second: a person at a terminal sees where it is. */
+static void show_progress(void *context, unsigned address)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\raddress %u ", address);
+}
+
 static bool scan(const struct cli_input *input, struct session *session, GError **error)
 {
     unsigned first, last;
@@ -498,7 +507,9 @@ static bool scan(const struct cli_input *input, struct session *session, GError 
                          "boards of profile '%s' have no address of their own: each is alone on its line",
                          session->profile->profile);
     g_autoptr(GArray) boards = bus_scan(session->profile, session->wire, first, last,
-                                        cli_has(input, "allow-reference"), NULL, NULL, error);
+                                        cli_has(input, "allow-reference"), show_progress, NULL, error);
+    if (isatty(STDERR_FILENO))
+        fputs("\r            \r", stderr);
     for (guint i = 0; boards && i < boards->len; i++)
         show_board(input, &g_array_index(boards, struct bus_board, i));
     if (boards && boards->len == 0)

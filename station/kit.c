@@ -201,11 +201,21 @@ unsigned kit_address(const char *family)
     return found && found->address ? found->address : 1;
 }
 
+static char *family_names(void)
+{
+    GString *names = g_string_new(NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(families); i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", families[i].name);
+    return g_string_free(names, FALSE);
+}
+
 bool kit_make(const char *share, const char *image, const char *family, const char *folder, GError **error)
 {
     const struct kit a_kit = {share, image, folder, find_family(family)}, *kit = &a_kit;
+    g_autofree char *names = family_names();
     if (!kit->family)
-        return error_set(error, ERROR_USAGE, "no recipe is shipped for the family '%s'", family);
+        return error_set(error, ERROR_USAGE, "no recipe is shipped for the family '%s': there are %s", family,
+                         names);
     static const char *const folders[] = {"recipes/boards", "labels",   "keys",    "trust",
                                           "secrets",        "packages", "printed", "units"};
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)

@@ -485,83 +485,23 @@ static uint8_t serve(struct vboard *board, uint8_t cid2, const uint8_t *info, un
     }
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static int hex_byte(const char *p)
-{
-    int high = hex(p[0]), low = hex(p[1]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-static unsigned sum_of(const char *text, unsigned n)
-{
-    unsigned sum = 0;
-    while (n--)
-        sum += (unsigned char)*text++;
-    return -sum & 0xffff;
-}
-
-static void reply(struct vboard *board, uint8_t rtn, int64_t now_us)
-{
-    unsigned n = rtn == OK ? board->app->reply_n : 0, chars = 2 * n;
-    unsigned check = (0x10 - ((chars >> 8) + (chars >> 4 & 15) + (chars & 15)) % 16) & 15;
-    g_autoptr(GString) text = g_string_new("~");
-    g_string_append_printf(text, "22%02X4A%02X%X%03X", board->address, rtn, check, chars);
-    for (unsigned i = 0; i < n; i++)
-        g_string_append_printf(text, "%02X", board->app->reply[i]);
-    g_string_append_printf(text, "%04X\r", sum_of(text->str + 1, (unsigned)text->len - 1));
-    vb_send(board, text->str, (unsigned)text->len, now_us + vb_ms(board, REPLY_MS));
-}
-
-/* A frame that is not whole, not for this address, or has a wrong checksum gets no answer. */
-static void frame(struct vboard *board, int64_t now_us)
-{
-    const char *t = board->app->text;
-    unsigned n = board->app->n, info_n;
-    uint8_t info[INFO_MAX];
-    if (n < 16 || hex_byte(t + n - 4) * 256 + hex_byte(t + n - 2) != (int)sum_of(t, n - 4))
-        return;
-    info_n = (n - 16) / 2;
-    int high = hex_byte(t + 8), low = hex_byte(t + 10);
-    if (info_n > sizeof info || high < 0 || low < 0)
-        return;
-    unsigned length = (unsigned)high << 8 | (unsigned)low;
-    unsigned chars = length & 0xfff;
-    if ((((length >> 12) + (chars >> 8) + (chars >> 4 & 15) + (chars & 15)) & 15) || chars != n - 16 ||
-        chars & 1)
-        return;
-    for (unsigned i = 0; i < info_n; i++) {
-        int byte = hex_byte(t + 12 + 2 * i);
-        if (byte < 0)
-            return;
-        info[i] = (uint8_t)byte;
-    }
-    if (hex_byte(t + 2) != (int)board->address)
-        return;
-    board->app->heard_us = now_us;
-    uint8_t rtn = hex_byte(t) != 0x22       ? 0x01
-                  : hex_byte(t + 4) != 0x4a ? BAD_CID1
-                                            : serve(board, (uint8_t)hex_byte(t + 6), info, info_n, now_us);
-    reply(board, rtn, now_us);
-}
-
 static void app_byte(struct vboard *board, uint8_t byte, int64_t now_us)
 {
     struct vb_app *app = board->app;
-    if (byte == '~') {
-        app->in_frame = true;
-        app->n = 0;
-    } else if (app->in_frame && byte == '\r') {
-        app->in_frame = false;
-        frame(board, now_us);
-    } else if (app->in_frame && app->n < sizeof app->text) {
-        app->text[app->n++] = (char)byte;
-    } else {
-        app->in_frame = false;
-    }
+    struct vb_request request;
+    if (!vb_ascii_take(&app->line, byte, &request) || request.address != board->address)
+        return;
+    app->heard_us = now_us;
+    app->reply_n = 0;
+    const uint8_t rtn = request.version != 0x22     ? 0x01
+                        : request.equipment != 0x4a ? BAD_CID1
+                        : request.n > INFO_MAX
+                            ? BAD_DATA
+                            : serve(board, (uint8_t)request.command, request.info, request.n, now_us);
+    struct vb_answer answer = {
+        .version = 0x22, .address = board->address, .equipment = 0x4a, .code = rtn, .n = app->reply_n};
+    memcpy(answer.info, app->reply, app->reply_n);
+    vb_ascii_send(board, &answer, now_us + vb_ms(board, REPLY_MS));
 }
 
 static void app_tick(struct vboard *board, int64_t now_us)

@@ -1,7 +1,7 @@
 /* Inside the basen application: its state, and bytes in and out. */
 #pragma once
 
-#include "proto/virtual/parts.h"
+#include "proto/virtual/ascii.h"
 
 #define INFO_MAX   600
 #define REPLY_MS   2
@@ -29,9 +29,7 @@ enum rtn {
 extern const struct vb_family vb_family_basen;
 
 struct vb_app {
-    char text[2 * INFO_MAX + 32];
-    unsigned n;
-    bool in_frame;
+    struct vb_ascii line;
     int level;
     unsigned wrong_logins, wrong_codes;
     int64_t heard_us, record_us;

@@ -83,7 +83,7 @@ expect 2 '[-]-keep FILE is needed'
 live board import "$work/old.yaml" --keep "$work/keep-0.yaml"
 expect 7 'administrator login'
 live board import "$work/old.yaml" --keep "$work/keep-1.yaml" --password-file "$work/password"
-expect 0 '^1 values written, .* all read back'
+expect 0 '^1 value written, .* all read back'
 live board read protect.cell_ov_start identity.pcb_barcode
 expect 0 'protect.cell_ov_start 3.68 V'
 grep -q 'identity.pcb_barcode (not set)' "$work/out" || die "the barcode moved with the pack"
@@ -91,7 +91,7 @@ grep -q 'protect.cell_ov_start: "3.7 V"' "$work/keep-1.yaml" || die "what the bo
 live board import "$work/old.yaml" --keep "$work/keep-2.yaml" --password-file "$work/password"
 expect 0 'nothing to write'
 live board import "$work/keep-1.yaml" --keep "$work/keep-3.yaml" --password-file "$work/password"
-expect 0 '^1 values written'
+expect 0 '^1 value written'
 
 say "an import that does not fit is refused before anything is written"
 bad_import() { # SED SAYS CODE

@@ -37,7 +37,7 @@ replace() { # FAMILY PROFILE ITEM VALUE BOARD'S-OWN-ITEM OPTION…
     if sed -n '/^pack:/,/^board:/p' "$work/$family.yaml" | grep -qF "$own:"; then die "$own would move"; fi
     far "$family" 42
     do_it board import "$work/$family.yaml" --keep "$work/$family-keep.yaml" "$@"
-    expect 0 '^1 values written, .* all read back'
+    expect 0 '^1 value written, .* all read back'
     do_it board read "$item"
     expect 0 "$item $value"
 }
@@ -123,7 +123,7 @@ sed -n '/^board:/,$p' "$work/topbms.yaml" | grep -qF 'product.serial_number: "OL
 far topbms 42
 do_it board write product.serial_number NEW-1
 do_it board import "$work/topbms.yaml" --keep "$work/topbms-keep.yaml"
-expect 0 '^1 values written, .* all read back'
+expect 0 '^1 value written, .* all read back'
 do_it board read product.serial_number product.module_name
 expect 0 'serial_number NEW-1'
 expect 0 'module_name PACK-48-100'

@@ -32,3 +32,7 @@ for words in "board" "board frob" "frob"; do
     [ "$code" = 2 ]
     grep -q '^  board read ' "$work/said"
 done
+code=0
+packline demo --family nobodys --once --folder "$work/demo" >/dev/null 2>"$work/said" || code=$?
+[ "$code" = 2 ]
+grep -q 'there are .*basen.*tianpower' "$work/said"

@@ -118,14 +118,22 @@ static void write_text(struct bus *bus, unsigned address, const char *key, const
     board_close(board);
 }
 
+static void count_address(void *context, unsigned address)
+{
+    unsigned *asked = context;
+    g_assert_cmpuint(address, ==, ++*asked);
+}
+
 static void test_apart(void)
 {
     struct bus bus;
     g_autoptr(GError) error = NULL;
     bus_open(&bus, (const unsigned[]){1, 4, 15}, (const unsigned[]){7, 8, 9});
     write_text(&bus, 4, "identity.serial_number", "BSN00000004");
-    g_autoptr(GArray) found = bus_scan(bus.profile, bus.wire, 1, 15, false, NULL, NULL, &error);
+    unsigned asked = 0;
+    g_autoptr(GArray) found = bus_scan(bus.profile, bus.wire, 1, 15, false, count_address, &asked, &error);
     g_assert_no_error(error);
+    g_assert_cmpuint(asked, ==, 15);
     g_assert_cmpuint(found->len, ==, 3);
     const struct bus_board *boards = (const struct bus_board *)(const void *)found->data;
     g_assert_cmpuint(boards[0].address, ==, 1);
