@@ -263,7 +263,9 @@ bool board_read_item(struct board *board, const struct profile_item *item, struc
 
 static bool may_write(const struct board *board, const struct profile_item *item, GError **error)
 {
-    if (item->access == ACCESS_READ_ONLY || item->access == ACCESS_NEVER)
+    if (item->access == ACCESS_READ_ONLY)
+        return error_set(error, ERROR_RULE, "'%s' is only read: the board alone changes it", item->key);
+    if (item->access == ACCESS_NEVER)
         return error_set(error, ERROR_RULE, "'%s' must not be written", item->key);
     if (item->level > board->level)
         return error_set(error, ERROR_RULE, "'%s' needs an administrator login first", item->key);

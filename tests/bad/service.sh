@@ -84,7 +84,9 @@ expect 0
 board read gyro.z
 expect 0 'gyro.z 0'
 board --password-file "$work/password" write gyro.z 3
-expect 7 'must not be written'
+expect 7 'only read: the board alone changes it'
+board --address 0 identify
+expect 3 'from 1 to 15'
 say "a changed password is the only one, also after the power was off"
 cp -p "$work/password" "$work/admin"
 board --password-file "$work/admin" password --new-password-file "$work/changed"
@@ -122,6 +124,19 @@ say "a board without the hardware for remote control is not believed"
 board_start 801 no-remote-control
 board --password-file "$work/password" control charge-fet-off
 expect 6 'still on'
+say "a board that was given another address is silent at the old one: the write is not called lost"
+family=monv4
+board_start 802
+monv4() {
+    code=0
+    packline board --link "unix:$work/board.sock" --profile "$SOURCE/recipes/boards/monv4-reference.yaml" "$@" >"$work/out" 2>&1 || code=$?
+}
+monv4 write --engineer system.address 5
+expect 5 'the board took it, .*[-]-address'
+monv4 read --address 5 system.address
+expect 0 'system.address 5'
+monv4 write system.address 1 --address 5
+expect 7
 say "a virtual board takes no ordinary file for its socket"
 echo precious >"$work/plain"
 code=0
