@@ -488,6 +488,10 @@ static void check_all(const struct check *c)
         check_rule(c, g_ptr_array_index(p->rules, i));
     check_key(c, p, "chemistry_item", p->chemistry_item);
     check_key(c, p, "cells_item", p->cells_item);
+    const struct profile_item *cells = profile_item_find(p, p->cells_item);
+    if (cells && (cells->quantity != QUANTITY_NONE || cells->count != 1))
+        wrong(c, p, "cells_item", NULL, "'%s' is no count of cells but %s", cells->key,
+              cells->count != 1 ? "a list" : "a quantity");
     check_key(c, p, "capacity_item", p->capacity_item);
     const struct profile_item *capacity = profile_item_find(p, p->capacity_item);
     if (capacity && capacity->quantity != QUANTITY_CHARGE)

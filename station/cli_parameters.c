@@ -248,8 +248,11 @@ static bool write_changes(struct import *import, GError **error)
         printf("nothing to write: the board holds all %u values\n", import->values->len);
         return true;
     }
-    if (!write_values(import, error) || !still_same(import, &identity, error))
+    if (!write_values(import, error) || !still_same(import, &identity, error)) {
+        g_prefix_error(error, "the board may hold a part of the values now; %s is what it held before: ",
+                       cli_get(import->input, "keep"));
         return false;
+    }
     printf("%u %s written, %u held already; all read back. Before: %s\n", changed,
            changed == 1 ? "value" : "values", import->values->len - changed, cli_get(import->input, "keep"));
     return true;

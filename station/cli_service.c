@@ -146,8 +146,10 @@ static bool board_control_verb(const struct cli_input *input, struct session *se
     for (gsize i = 0; i < G_N_ELEMENTS(controls); i++) {
         if (strcmp(controls[i].name, name) == 0) {
             if (!may_control(input, controls[i].control, error) ||
-                !run_control(session, controls[i].control, controls[i].argument, error))
+                !run_control(session, controls[i].control, controls[i].argument, error)) {
+                g_prefix_error(error, "%s: ", name);
                 return false;
+            }
             printf("%s: done\n", name);
             return controls[i].control != CONTROL_FACTORY_DEFAULTS || read_after_defaults(session, error);
         }

@@ -93,6 +93,12 @@ expect 0 'nothing to write'
 live board import "$work/keep-1.yaml" --keep "$work/keep-3.yaml" --password-file "$work/password"
 expect 0 '^1 value written'
 
+say "an import that a board does not keep says how it was before"
+board_start 812 clamp-parameter
+live board import "$work/old.yaml" --keep "$work/keep-4.yaml" --password-file "$work/password"
+expect 6 "part of the values now; $work/keep-4.yaml is what it held before"
+board_start 811
+
 say "an import that does not fit is refused before anything is written"
 bad_import() { # SED SAYS CODE
     sed -E "$1" "$work/old.yaml" >"$work/bad.yaml"

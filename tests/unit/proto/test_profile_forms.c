@@ -113,6 +113,17 @@ static void test_charge_sign(void)
     profile_free(p);
 }
 
+/* A list of voltages is no number of cells, whatever its first one says. */
+static void test_cells_item(void)
+{
+    g_autofree char *text = shipped(), *said = NULL;
+    g_auto(GStrv) parts = g_strsplit(text, "cells_item: config.cell_count", 2);
+    g_autofree char *edited = g_strjoinv("cells_item: calibration.cell", parts);
+    struct profile *p = load_text(edited, &said);
+    g_assert_nonnull(strstr(said, "'calibration.cell' is no count of cells but a list"));
+    profile_free(p);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -120,5 +131,6 @@ int main(int argc, char **argv)
     g_test_add_func("/profile_forms/refused", test_refused);
     g_test_add_func("/profile_forms/discharge_gain", test_discharge_gain);
     g_test_add_func("/profile_forms/charge_sign", test_charge_sign);
+    g_test_add_func("/profile_forms/cells_item", test_cells_item);
     return g_test_run();
 }
