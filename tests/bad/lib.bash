@@ -81,7 +81,7 @@ expect() {
 
 # What the record says of the newest run of a serial number.
 verdict_of() {
-    packline records list --station "$station" --sn "$1" --json | head -1 | sed -nE 's/.*"verdict":"([A-Z]*)".*/\1/p'
+    packline records list --station "$station" --sn "$1" --json | sed -nE '1s/.*"verdict":"([A-Z]*)".*/\1/p'
 }
 
 audit() {

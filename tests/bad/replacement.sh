@@ -33,8 +33,8 @@ replace() { # FAMILY PROFILE ITEM VALUE BOARD'S-OWN-ITEM OPTION…
     expect 0
     do_it board export --out "$work/$family.yaml"
     expect 0
-    sed -n '/^pack:/,/^board:/p' "$work/$family.yaml" | grep -qF "$item: \"$value\"" || die "$item is not in the export"
-    if sed -n '/^pack:/,/^board:/p' "$work/$family.yaml" | grep -qF "$own:"; then die "$own would move"; fi
+    sed -n '/^pack:/,/^board:/p' "$work/$family.yaml" | grep -F "$item: \"$value\"" >/dev/null || die "$item is not in the export"
+    if sed -n '/^pack:/,/^board:/p' "$work/$family.yaml" | grep -F "$own:" >/dev/null; then die "$own would move"; fi
     far "$family" 42
     do_it board import "$work/$family.yaml" --keep "$work/$family-keep.yaml" "$@"
     expect 0 '^1 value written, .* all read back'
@@ -119,7 +119,7 @@ do_it board write product.serial_number OLD-1
 do_it board write product.module_name PACK-48-100
 do_it board export --out "$work/topbms.yaml"
 expect 0
-sed -n '/^board:/,$p' "$work/topbms.yaml" | grep -qF 'product.serial_number: "OLD-1"' || die "the number does not stay with the board"
+sed -n '/^board:/,$p' "$work/topbms.yaml" | grep -F 'product.serial_number: "OLD-1"' >/dev/null || die "the number does not stay with the board"
 far topbms 42
 do_it board write product.serial_number NEW-1
 do_it board import "$work/topbms.yaml" --keep "$work/topbms-keep.yaml"

@@ -15,7 +15,7 @@ for secret in 888888 654321; do
     # On the wire every byte is two hexadecimal characters, and the trace shows those as hexadecimal again.
     twice=$(printf %s "$hex" | od -An -tx1 | tr -d ' \n')
     for file in "$work/out" "$work/show" "$work/export" "$work"/demo/store/station.db* "$work"/demo/store/traces/*.hex; do
-        if tr -d ' \n' <"$file" | grep -qaiE "$secret|$hex|$twice"; then
+        if tr -d ' \n' <"$file" | grep -aiE "$secret|$hex|$twice" >/dev/null; then
             die "secret $secret is in $file"
         fi
     done
@@ -28,7 +28,7 @@ hunt() {
         for secret in "${secrets[@]}"; do
             hex=$(printf %s "$secret" | od -An -tx1 | tr -d ' \n')
             twice=$(printf %s "$hex" | od -An -tx1 | tr -d ' \n')
-            if tr -d ' \n\0' <"$file" | grep -qaiE "$secret|$hex|$twice"; then
+            if tr -d ' \n\0' <"$file" | grep -aiE "$secret|$hex|$twice" >/dev/null; then
                 die "secret $secret is in $file"
             fi
         done

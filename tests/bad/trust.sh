@@ -50,7 +50,7 @@ release="$work/demo/recipes/basen-100ah-16s.yaml"
 unit BSN00000500
 expect 0 'TRIAL PASS BSN00000500'
 [ ! -e "$work/demo/printed/BSN00000500.png" ] || die "a trial printed a label"
-packline records list --station "$station" --sn BSN00000500 --json | grep -q '"mode":"trial"' || die "not marked as a trial"
+packline records list --station "$station" --sn BSN00000500 --json | grep '"mode":"trial"' >/dev/null || die "not marked as a trial"
 release="$work/demo/recipes/release.yaml"
 unit BSN00000500
 expect 0 'PASS BSN00000500'

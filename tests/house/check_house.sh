@@ -103,6 +103,12 @@ banned() {
 banned '\<(strcpy|strcat|sprintf|gets|atoi|atol|strtok)\(' 'unbounded or error-hiding C functions; GLib has better ones'
 banned '\<goto\>' 'goto; use g_auto cleanup'
 
+# `grep -q` ends at the first hit; what writes to it dies of the closed pipe, and pipefail calls the hit a miss.
+if git grep -nE '[^|]\|[[:space:]]*grep -[a-zA-Z]*q' -- 'tests/*.sh' 'tests/*.bash' ':!tests/house/check_house.sh'; then
+    echo "a pipe into grep -q: write grep … >/dev/null"
+    fail=1
+fi
+
 # Time is handed in.
 if git grep -nE '\<(clock_gettime|gettimeofday|time\(NULL\)|usleep|nanosleep|g_usleep|g_get_monotonic_time|g_get_real_time|sleep)\>\(' \
     -- '*.c' ':!station/base/tick.c' ':!tests' ':!firmware/reference' ':!proto/virtual/main'; then

@@ -19,7 +19,7 @@ while read -r verb; do
     "$BUILD/packline" man $verb >page.1
     mandoc -Tlint -W error page.1 || fail=1
     for option in $(grep -oE '^  +(-., )?--[a-z-]+' help.txt | grep -oE '\-\-[a-z-]+'); do
-        sed 's/\\-/-/g' page.1 | grep -qe "$option" || {
+        sed 's/\\-/-/g' page.1 | grep -e "$option" >/dev/null || {
             echo "man page of '$verb' lacks $option"
             fail=1
         }
@@ -28,7 +28,7 @@ done < <("$BUILD/packline" --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p')
 "$BUILD/packline-board" --man >page.1
 mandoc -Tlint -W error page.1 || fail=1
 for option in $("$BUILD/packline-board" --help | grep -oE '\-\-[a-z-]+' | sort -u); do
-    sed 's/\\-/-/g' page.1 | grep -qe "$option" || {
+    sed 's/\\-/-/g' page.1 | grep -e "$option" >/dev/null || {
         echo "man page of packline-board lacks $option"
         fail=1
     }

@@ -101,7 +101,7 @@ say "cells too far apart: hold, not fail; in balance again it passes"
 battery 105 awake cell-spread
 unit RS0000000105
 expect 13 "charge the battery for 24 hours"
-packline records list --station "$work/station.yaml" --sn RS0000000105 --json | head -1 | grep -q '"verdict":"INTERRUPTED"' ||
+packline records list --station "$work/station.yaml" --sn RS0000000105 --json | sed -n 1p | grep '"verdict":"INTERRUPTED"' >/dev/null ||
     die "a unit on hold counts as something else"
 battery 105
 unit RS0000000105

@@ -133,7 +133,7 @@ grep -q "no secret named 'mainx-ftp'" out || die "the missing secret is not name
 echo "== seplos3"
 demo seplos3 BSN00000654
 [ "$(rating seplos3)" = "330 Ah 16S" ] || die "the label says '$(rating seplos3)'"
-! "$BUILD/packline" records show BSN00000654 --station seplos3/station.yaml | grep -q 'reference dialect' ||
+! "$BUILD/packline" records show BSN00000654 --station seplos3/station.yaml | grep 'reference dialect' >/dev/null ||
     die "the vendor's own protocol is called a reference dialect"
 baud=19200 unit=1
 start seplos3 "$work/seplos3/units/board-000001.state" pty
